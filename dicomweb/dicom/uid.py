@@ -20,5 +20,5 @@ def is_uid(text: str, strict: bool = False) -> bool:
 
 
 def trim_uid(text: str) -> str:
-    """text without the NULs and spaces that pad it (PS3.5 9.1 pads with one NUL, sloppy writers with more)."""
+    """text without its padding: one NUL by PS3.5 9.1, more and other characters from sloppy writers."""
     return text.strip("\0 \t\r\n")
