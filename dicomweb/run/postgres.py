@@ -1,0 +1,306 @@
+"""The embedded PostgreSQL: made, started, watched and stopped by the process that owns the data.
+
+It listens on a Unix socket in a private directory and nowhere else, so there is no password and no port.
+It ends with its parent, however that ends: PR_SET_PDEATHSIG asks for a fast shutdown, and the next start
+waits until the old server is gone. All calls belong to the main thread: Linux ties the death signal to the
+thread that started the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from dicomweb.errors import Unavailable
+from dicomweb.run.account import Account, database_account
+from dicomweb.run.binaries import find_binaries
+from dicomweb.run.child import ends_with_parent, process_command
+
+_SUPERUSER = "dicomweb"
+_DATABASE = "postgres"
+_SOCKET = ".s.PGSQL.5432"
+# sun_path of a Unix socket holds 107 bytes and a NUL.
+_LONGEST_SOCKET_PATH = 107
+# A server killed with a full WAL replays it before it answers.
+START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+_LONGEST_LOG = 8 << 20
+
+_INITDB = ("--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=trust", "--no-instructions")
+# Nothing of ours: PG* variables would steer the server, and a locale its messages.
+_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
+
+_OPTIONS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "shared_buffers": "128MB",
+    "max_connections": "100",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    # Parallel workers need /dev/shm, of which a container has 64 MB; our queries are small.
+    "max_parallel_workers_per_gather": "0",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Statements and DETAIL lines hold attribute values, which are patient data.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+    "log_startup_progress_interval": "0",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+}
+
+
+@dataclass(slots=True)
+class EmbeddedPostgres:
+    """One PostgreSQL server over `data`/postgres. The caller owns the data directory (see owner.py).
+
+    binaries: directory of PostgreSQL's programs, or empty to look for one.
+    options: added to or put over our own, such as fsync=off for a test.
+    """
+
+    data: Path
+    binaries: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    _account: Account = field(init=False)
+    _programs: Path = field(init=False)
+    _sockets: Path | None = field(init=False, default=None)
+    _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.data = Path(os.path.abspath(self.data))
+        self._account = database_account()
+
+    @property
+    def cluster(self) -> Path:
+        """PostgreSQL's own data directory."""
+        return self.data / "postgres"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "postgres.log"
+
+    @property
+    def url(self) -> str:
+        assert self._sockets is not None, "the server was never started"
+        return f"postgresql://{_SUPERUSER}@/{_DATABASE}?host={quote(str(self._sockets), safe='/')}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self, *, while_waiting: Callable[[], None] = lambda: None) -> str:
+        """Start and wait until the server answers; its URL. Raises Unavailable with one plain sentence.
+
+        while_waiting: called every few milliseconds; what it raises ends the wait.
+        """
+        self.prepare()
+        self.launch()
+        deadline = time.monotonic() + START_SECONDS
+        while not self.ready():
+            while_waiting()
+            if self._process is not None and self._process.poll() is not None:
+                # The remains of a killed server may still hold its shared memory for a moment.
+                self._give_up_unless_passing(deadline)
+                self.launch()
+            if time.monotonic() > deadline:
+                self.stop()
+                raise Unavailable(
+                    f"PostgreSQL did not become ready in {START_SECONDS:.0f} s; see {self.log}."
+                )
+            time.sleep(0.02)
+        return self.url
+
+    def prepare(self) -> None:
+        """All that comes before the first launch: programs, directories, initdb, the old server's end."""
+        self._ready_data_directory()
+        self._programs = find_binaries(
+            self.binaries, self.data, self._account, major=_cluster_major(self.cluster)
+        )
+        self._wait_for_old_server()
+        if not self.cluster.exists():
+            self._initdb()
+        self._sockets = _socket_directory(self._account)
+
+    def launch(self) -> None:
+        """Start the server process, without waiting for it to answer."""
+        assert self._sockets is not None
+        options = {**_OPTIONS, "unix_socket_directories": str(self._sockets), **self.options}
+        arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+        with self._open_log() as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [self._programs / "postgres", "-D", self.cluster, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=_ENVIRONMENT,
+                # Its own session: Ctrl-C in the terminal reaches the parent alone, which stops in order.
+                start_new_session=True,
+                preexec_fn=ends_with_parent(signal.SIGINT),  # fast shutdown
+                **self._account.popen,
+            )
+
+    def ready(self) -> bool:
+        """Whether the server says that it takes connections (the last line of its postmaster.pid)."""
+        if self.pid is None:
+            return False
+        lines = _postmaster_lines(self.cluster)
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].startswith("ready")
+
+    def stop(self) -> None:
+        """Fast shutdown; SIGKILL only when that hangs. Removes the socket directory."""
+        if self._process is not None:
+            _end(self._process)
+            self._process = None
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+            self._sockets = None
+
+    def __enter__(self) -> EmbeddedPostgres:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _ready_data_directory(self) -> None:
+        """Make the data directory such that the database's account can pass through it."""
+        if not self.data.exists():
+            self.data.mkdir(parents=True)
+            self.data.chmod(0o711 if self._account.switch else 0o700)
+        if not self._account.switch:
+            return
+        if not self.data.stat().st_mode & 0o001:
+            self.data.chmod(self.data.stat().st_mode | 0o011)
+        if not self._account.can_enter(self.data):
+            raise Unavailable(
+                f"PostgreSQL refuses to run as root, so it runs as {self._account.name}, who cannot pass "
+                f"through {self._account.closed_parent(self.data)} to the data directory {self.data}.",
+                hint="Choose another with --data, such as /var/lib/dicomweb, or run as a normal user.",
+            )
+
+    def _initdb(self) -> None:
+        """A new cluster, whole or not at all: made beside its place and renamed."""
+        fresh = self.data / "postgres.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        self._account.give(fresh)
+        outcome = subprocess.run(  # noqa: S603
+            [self._programs / "initdb", "-D", fresh, "-U", _SUPERUSER, *_INITDB],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=_ENVIRONMENT,
+            preexec_fn=ends_with_parent(signal.SIGKILL),
+            start_new_session=True,
+            **self._account.popen,
+        )
+        if outcome.returncode != 0:
+            self.log.write_bytes(outcome.stdout)
+            raise Unavailable(f"PostgreSQL could not make its database in {self.cluster}; see {self.log}.")
+        fresh.rename(self.cluster)
+
+    def _wait_for_old_server(self) -> None:
+        """Wait for a server that lost its parent, and clear away what it left behind."""
+        lines = _postmaster_lines(self.cluster)
+        if not lines or not lines[0].isdigit():
+            return
+        deadline = time.monotonic() + _STOP_SECONDS
+        while str(self.cluster) in process_command(int(lines[0])):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Another PostgreSQL, process {lines[0]}, still runs over {self.cluster}.")
+            time.sleep(0.05)
+        _forget_foreign_process(self.cluster, int(lines[0]))
+        if len(lines) > 4:
+            _remove_socket_directory(Path(lines[4]))
+
+    def _give_up_unless_passing(self, deadline: float) -> None:
+        passing = "pre-existing shared memory block" in self._last_words()
+        if not passing or time.monotonic() > deadline:
+            self.stop()
+            raise Unavailable(f"PostgreSQL ended as it started; see {self.log}.")
+        time.sleep(0.1)
+
+    def _last_words(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
+            return log.read().decode("utf-8", "replace")
+
+    def _open_log(self) -> BinaryIO:
+        full = self.log.exists() and self.log.stat().st_size > _LONGEST_LOG
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | (os.O_TRUNC if full else 0)
+        return open(os.open(self.log, flags, 0o600), "ab")
+
+
+def _cluster_major(cluster: Path) -> int | None:
+    """The PostgreSQL version that an existing cluster belongs to."""
+    try:
+        return int((cluster / "PG_VERSION").read_text().strip())
+    except FileNotFoundError:
+        return None
+
+
+def _postmaster_lines(cluster: Path) -> list[str]:
+    """postmaster.pid: process, directory, start time, port, socket directory, address, memory, status."""
+    try:
+        return (cluster / "postmaster.pid").read_text().splitlines()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return []
+
+
+def _forget_foreign_process(cluster: Path, pid: int) -> None:
+    """Drop a postmaster.pid whose number now belongs to another program.
+
+    In a container the numbers repeat from run to run, and PostgreSQL would take our own worker for its
+    predecessor. The owner's lock on the data directory rules out a second server.
+    """
+    if process_command(pid):
+        (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _socket_directory(account: Account) -> Path:
+    """A fresh directory that only the database's account (and root) can enter, with a short path."""
+    for parent in (tempfile.gettempdir(), "/tmp", "/run", "/dev/shm"):  # noqa: S108
+        if len(parent) + len("/dicomweb-12345678/") + len(_SOCKET) > _LONGEST_SOCKET_PATH:
+            continue
+        directory = Path(tempfile.mkdtemp(prefix="dicomweb-", dir=parent))
+        account.give(directory)
+        if account.can_enter(directory):
+            return directory
+        directory.rmdir()
+    raise Unavailable("There is no short temporary directory for PostgreSQL's socket; set TMPDIR to one.")
+
+
+def _remove_socket_directory(directory: Path) -> None:
+    """What a server that lost its parent left: its directory, perhaps with a dead socket."""
+    if directory.name.startswith("dicomweb-"):
+        for name in (_SOCKET, _SOCKET + ".lock"):
+            (directory / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
