@@ -82,18 +82,18 @@ def name_groups(value: object) -> tuple[str | None, str | None]:
 
     value: a PN value of the DICOM JSON model, the text `alphabetic=ideographic=phonetic`, or a list of them.
     Returns the first alphabetic group folded (None when empty), and the search text: every group
-    folded and framed by line feeds, then, behind the last line feed, a word list for fuzzy matching:
-    `"\\nmuller^jorg\\n muller jorg ~mlr ~jrk "`. A pattern that begins and ends with a line feed
-    therefore never meets the word list.
+    folded and framed by line feeds, then a word list for fuzzy matching, framed by tabs:
+    `"\\nmuller^jorg\\n\\tmuller\\tjorg\\t~MLR\\t~JRK\\t"`. Folded text holds neither line feed, tab nor
+    capital letter, so a part of a group is never mistaken for anything else.
     """
     groups = [group for one in _values(value) for group in _folded_groups(one)]
     named = [group for group in groups if group]
     if not named:
         return None, None
     words = list(dict.fromkeys(word for group in named for word in name_words(group)))
-    sounds = list(dict.fromkeys(f"~{code}" for code in map(sound, words) if code))
+    sounds = dict.fromkeys(f"~{code}" for code in map(sound, words) if code)
     frame = "\n" + "\n".join(dict.fromkeys(named)) + "\n"
-    return groups[0] or None, f"{frame} {' '.join(words + sounds)} "
+    return groups[0] or None, "\t".join([frame, *words, *sounds, ""])
 
 
 def _values(value: object) -> Iterable[object]:
@@ -134,7 +134,7 @@ _DOUBLED = re.compile(r"(.)\1+")
 def sound(word: str) -> str:
     """A rough sound of one folded Latin word, empty where there is none: consonant classes, a leading vowel.
 
-    `smith`, `smyth` and `schmidt` are `smt`; `meier`, `mayr` and `meyer` are `mr`. Words of other
+    `smith`, `smyth` and `schmidt` are `SMT`; `meier`, `mayr` and `meyer` are `MR`. Words of other
     scripts and words under three letters have no code, since they would sound like too much.
     """
     if not _LATIN_WORD.fullmatch(word):
@@ -143,7 +143,7 @@ def sound(word: str) -> str:
         word = word.replace(spelling, plain)
     classes = word.translate(_SOUND_CLASSES)
     code = _DOUBLED.sub(r"\1", classes[:1] + classes[1:].replace("a", "")).replace(" ", "")
-    return code if len(code) > 1 else ""
+    return code.upper() if len(code) > 1 else ""
 
 
 # --- dates, times and moments ----------------------------------------------------------------------
