@@ -1,0 +1,6 @@
+"""Bytes by key and range: files, S3 and memory behind one protocol."""
+
+from dicomweb.blobs.open import open_blobs
+from dicomweb.blobs.protocol import Blobs, BlobWriter, new_key
+
+__all__ = ["BlobWriter", "Blobs", "new_key", "open_blobs"]

@@ -1,0 +1,326 @@
+"""Blobs as files: durable before commit returns, read with pread in threads.
+
+A file is written under a temporary name beside the shards, fsynced, renamed to its key, and the directory
+fsynced: a power cut leaves the whole blob or a temporary file, which sweep_unfinished removes. All file
+work of one store runs in its own few threads, so that a slow disk never starves the loop's default pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry
+from dicomweb.errors import BlobMissing, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# More than cores: these threads wait for a disk.
+_THREADS = 12
+# Small writes are gathered to this size, so that a CT slice costs one thread hop, not one per network chunk.
+_GATHER_BYTES = 1 << 20
+# Linux moves at most 0x7FFFF000 bytes a call; smaller reads let other threads run.
+_READ_BYTES = 64 << 20
+# Not a shard, as keys have no dot.
+_TEMPORARY = ".incoming"
+_SAFE_KEY = re.compile(r"[0-9a-z]+(/[0-9a-z]+)*")
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class FilesystemBlobs:
+    """The protocol over one directory, which is made when missing."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        # Directories whose own names this process has seen to disk.
+        self._durable: set[Path] = set()
+        with _disk_errors():
+            (root / _TEMPORARY).mkdir(parents=True, exist_ok=True)
+            _fsync_directory(root.absolute().parent)
+
+    async def create(self, key: str) -> FileWriter:
+        return FileWriter(self, self._path(key), self._root / _TEMPORARY / key.replace("/", "-"))
+
+    async def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        return await self.run(_read, self._path(key), offset, length)
+
+    async def stream(
+        self, key: str, offset: int, length: int, *, chunk: int = STREAM_CHUNK
+    ) -> AsyncIterator[bytes]:
+        # Opened once: a blob deleted while it is sent stays readable to the end.
+        fd = await self.run(_open, self._path(key))
+        try:
+            end = offset + length
+            for begin in range(offset, end, chunk):
+                yield await self.run(_pread_exactly, fd, min(chunk, end - begin), begin)
+        finally:
+            os.close(fd)
+
+    async def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return await self.run(_read_many, self._path(key), ranges)
+
+    async def delete(self, key: str) -> None:
+        await self.run(self._delete, self._path(key))
+
+    async def size(self, key: str) -> int:
+        return await self.run(_size, self._path(key))
+
+    async def entries(self) -> AsyncIterator[BlobEntry]:
+        entries = self._walk(self._root)
+        while batch := await self.run(_take, entries, 1000):
+            for entry in batch:
+                yield entry
+
+    async def sweep_unfinished(self, *, before: datetime, dry_run: bool = False) -> int:
+        return await self.run(_sweep, self._root / _TEMPORARY, before.timestamp(), dry_run)
+
+    async def free_bytes(self) -> int | None:
+        disk = await self.run(os.statvfs, self._root)
+        return disk.f_bavail * disk.f_frsize
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call in a thread of this store; what the disk refuses becomes an error of ours."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(_guarded, function, *args, **kwargs)
+        )
+
+    def publish(self, temporary: Path, final: Path) -> None:
+        """Rename into place and make the name durable. Runs in a thread."""
+        while True:
+            try:
+                temporary.rename(final)
+                break
+            except FileNotFoundError:
+                if not temporary.exists():
+                    raise
+                # The shard is new, or a delete has just emptied and removed it.
+                self._make_shard(final.parent)
+        if final.parent not in self._durable:
+            self._sync_shard(final.parent)
+        _fsync_directory(final.parent)
+
+    def _make_shard(self, shard: Path) -> None:
+        self._durable.discard(shard)
+        shard.mkdir(parents=True, exist_ok=True)
+
+    def _sync_shard(self, shard: Path) -> None:
+        """fsync every directory that names another one on the way to the shard."""
+        for directory in shard.parents:
+            _fsync_directory(directory)
+            if directory == self._root:
+                break
+        if len(self._durable) > 100:
+            self._durable.clear()
+        self._durable.add(shard)
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        for directory in path.parents:
+            if directory == self._root:
+                break
+            try:
+                directory.rmdir()
+            except OSError:
+                break
+
+    def _path(self, key: str) -> Path:
+        if not _SAFE_KEY.fullmatch(key):
+            raise BlobMissing("A blob key of a form that this store never gives.")
+        return self._root / key
+
+    def _walk(self, directory: Path) -> Iterator[BlobEntry]:
+        # A directory sorts as its name and '/', as its files' keys do.
+        for name in sorted(e.name + "/" * e.is_dir() for e in os.scandir(directory)):
+            path = directory / name
+            if name.startswith("."):
+                continue
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                if name.endswith("/"):
+                    yield from self._walk(path)
+                else:
+                    yield _entry(path, path.relative_to(self._root).as_posix())
+
+
+class FileWriter:
+    """A temporary file that becomes a blob. Each thread job is awaited before the next begins."""
+
+    def __init__(self, blobs: FilesystemBlobs, final: Path, temporary: Path) -> None:
+        self._blobs, self._final, self._temporary = blobs, final, temporary
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._fd: int | None = None
+        self._size = 0
+        self._committed = False
+        self._job: asyncio.Future[None] | None = None
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    async def write(self, data: bytes | memoryview) -> None:
+        self._gathered.append(bytes(data))
+        self._gathered_bytes += len(data)
+        self._size += len(data)
+        if self._gathered_bytes >= _GATHER_BYTES:
+            await self._run(self._flush)
+
+    async def commit(self) -> None:
+        await self._run(self._finish)
+        self._committed = True
+
+    async def abort(self) -> None:
+        if not self._committed:
+            with suppress(Unavailable, BlobMissing):
+                await self._run(self._discard)
+
+    async def _run(self, function: Callable[[], None]) -> None:
+        # A cancelled caller does not stop the thread: abort must wait for it, or it would remove nothing.
+        if self._job is not None:
+            await asyncio.wait([self._job])
+        self._job = asyncio.ensure_future(self._blobs.run(function))
+        await asyncio.shield(self._job)
+
+    def _flush(self) -> None:
+        if self._fd is None:
+            self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        _write_all(self._fd, b"".join(gathered))
+
+    def _finish(self) -> None:
+        self._flush()
+        assert self._fd is not None
+        os.fsync(self._fd)
+        self._close()
+        self._blobs.publish(self._temporary, self._final)
+
+    def _discard(self) -> None:
+        self._gathered = []
+        self._close()
+        for path in (self._temporary, self._final):
+            path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """What the operating system refuses, in our words. Its own text holds paths, so it stays out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise Unavailable("The disk of the object store is full.", retry_after=60) from error
+        raise Unavailable("The directory of the object store cannot be used.") from error
+
+
+def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with _disk_errors():
+        return function(*args, **kwargs)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise BlobMissing("A blob is not in the object store.") from None
+
+
+def _size(path: Path) -> int:
+    fd = _open(path)
+    try:
+        return os.fstat(fd).st_size
+    finally:
+        os.close(fd)
+
+
+def _read(path: Path, offset: int, length: int | None) -> bytes:
+    fd = _open(path)
+    try:
+        wanted = os.fstat(fd).st_size - offset if length is None else length
+        return _pread_exactly(fd, wanted, offset)
+    finally:
+        os.close(fd)
+
+
+def _read_many(path: Path, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    fd = _open(path)
+    try:
+        return [_pread_exactly(fd, length, offset) for offset, length in ranges]
+    finally:
+        os.close(fd)
+
+
+def _pread_exactly(fd: int, length: int, offset: int) -> bytes:
+    data = _pread(fd, length, offset)
+    if len(data) == length:
+        return data
+    pieces, missing = [data], length - len(data)
+    while missing and pieces[-1]:
+        pieces.append(_pread(fd, missing, offset + length - missing))
+        missing -= len(pieces[-1])
+    if missing:
+        raise BlobMissing("A blob ends before the bytes asked of it.")
+    return b"".join(pieces)
+
+
+def _pread(fd: int, length: int, offset: int) -> bytes:
+    if length < 0:
+        raise BlobMissing("A blob ends before the bytes asked of it.")
+    try:
+        return os.pread(fd, min(length, _READ_BYTES), offset)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise BlobMissing("The disk of the object store cannot read a blob.") from error
+        raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _fsync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _entry(path: Path, key: str) -> BlobEntry:
+    status = path.stat()
+    return BlobEntry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _take(entries: Iterator[BlobEntry], count: int) -> list[BlobEntry]:
+    return list(islice(entries, count))
+
+
+def _sweep(directory: Path, before: float, dry_run: bool) -> int:
+    swept = 0
+    for entry in os.scandir(directory):
+        with suppress(FileNotFoundError):  # its writer has just finished
+            if entry.stat().st_mtime < before:
+                if not dry_run:
+                    os.unlink(entry.path)
+                swept += 1
+    return swept
