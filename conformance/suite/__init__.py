@@ -1,0 +1,1 @@
+"""The suite: its own DICOM writer and reader, its own multipart, its checks. It imports no server's code."""

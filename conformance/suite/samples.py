@@ -1,0 +1,310 @@
+"""Codestreams that the suite cannot make itself, and the pictures that they hold.
+
+Made once with imagecodecs 2026.3.6 (libjpeg-turbo, CharLS, OpenJPEG, OpenJPH, libjxl) from the formulas here,
+two frames of 24 rows by 20 columns each; what a decoder must give back is computed, not stored.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from dataclasses import dataclass
+
+ROWS, COLUMNS = 24, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Frames of one transfer syntax. picture: which formula. tolerance: greatest error when decoded."""
+
+    transfer_syntax_uid: str
+    picture: str
+    tolerance: int
+    frames: tuple[bytes, ...]
+
+
+def picture(name: str, frame: int) -> bytes:
+    """The native little-endian frame that the codestreams were made from."""
+    cells = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
+    if name == "gray16":
+        words = [(r * 37 + c * 11 + frame * 101 + ((r * c) >> 2)) & 0xFFF for r, c in cells]
+        return struct.pack(f"<{len(words)}H", *words)
+    if name == "rgb":
+        return bytes(value for r, c in cells for value in (40 + r * 4 + frame, 60 + c * 5, 200 - r * 3 - c))
+    smooth = [40 + r * 4 + c * 3 + frame * 9 for r, c in cells]
+    if name == "smooth12":
+        return struct.pack(f"<{len(smooth)}H", *(value * 8 for value in smooth))
+    return bytes(smooth)
+
+
+def greatest_error(decoded: bytes, name: str, frame: int) -> int:
+    """The largest difference of a sample value; a wrong length counts as endless."""
+    wanted = picture(name, frame)
+    if len(decoded) != len(wanted):
+        return 1 << 30
+    form = f"<{len(wanted) // 2}H" if name in ("gray16", "smooth12") else f"<{len(wanted)}B"
+    left: tuple[int, ...] = struct.unpack(form, decoded)
+    right: tuple[int, ...] = struct.unpack(form, wanted)
+    return max(abs(one - other) for one, other in zip(left, right, strict=True))
+
+
+def _sample(uid: str, name: str, tolerance: int, *frames: str) -> Sample:
+    return Sample(
+        "1.2.840.10008.1.2.4." + uid, name, tolerance, tuple(base64.b64decode(frame) for frame in frames)
+    )
+
+
+# Grayscale, by the last component of the transfer syntax UID (1.2.840.10008.1.2.4.x).
+SAMPLES: dict[str, Sample] = {
+    "50": _sample(
+        "50",
+        "smooth8",
+        6,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsI"
+        "CQoKCgoKBggLDAsKDAkKCgr/wAALCAAYABQBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgED"
+        "AwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RF"
+        "RkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJ"
+        "ytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/APgHwR8Nvuf6P+leweCPht9z/R/0r1HSfht/oK/6P+lc"
+        "d4I+G33P9H/SvYPBHw2+5/o/6V6jpPw2/wBBX/R/0rjvBHw2+5/o/wCleweCPht9z/R/0r1HSfht/oK/6P8ApX//2Q==",
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsI"
+        "CQoKCgoKBggLDAsKDAkKCgr/wAALCAAYABQBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgED"
+        "AwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RF"
+        "RkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJ"
+        "ytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/APiXwR8Nvuf6P+leweCPht9z/R/0r1HSfht/oK/6P+lc"
+        "d4I+G33P9H/SvYPBHw2+5/o/6V6jpPw2/wBBX/R/0rjvBHw2+5/o/wCleweCPht9z/R/0r1HSfht/oK/6P8ApX//2Q==",
+    ),
+    "51": _sample(
+        "51",
+        "smooth12",
+        40,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsI"
+        "CQoKCgoKBggLDAsKDAkKCgr/wQALDAAYABQBAREA/8QAFgABAQEAAAAAAAAAAAAAAAAACgkN/8QAIhAAAAQFBQEAAAAAAAAA"
+        "AAAAAAomRAk1UmFxAgUIJ1Fi/9oACAEBAAA/AMgPgkluJQgqG2LBgEEktxKEFQ2xYKI4oFuOlNsQXrb502Ed4JJbiUIKhtiw"
+        "YBBJLcShBUNsWCiOKBbjpTbEF62+dNhHeCSW4lCCobYsGAQSS3EoQVDbFgojigW46U2xBetvnTYf/9k=",
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsI"
+        "CQoKCgoKBggLDAsKDAkKCgr/wQALDAAYABQBAREA/8QAFgABAQEAAAAAAAAAAAAAAAAACgkN/8QAIhAAAAQFBQEAAAAAAAAA"
+        "AAAAAAomRAk1UmFxAgUIJ1Fi/9oACAEBAAA/AMkvgkluJQgqG2LBgEEktxKEFQ2xYKI4oFuOlNsQXrb502Ed4JJbiUIKhtiw"
+        "YBBJLcShBUNsWCiOKBbjpTbEF62+dNhHeCSW4lCCobYsGAQSS3EoQVDbFgojigW46U2xBetvnTYf/9k=",
+    ),
+    "57": _sample(
+        "57",
+        "gray16",
+        0,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALDAAYABQBAREA/8QAGAABAQEBAQAAAAAAAAAAAAAAAAEGBAz/2gAIAQEABAAA8/8A"
+        "9fX19fX19fX19fX19fX19fX19elFFFFGlUUUUVpSiiii6WiiiimlFFFFGlUUUUVpSiiii6WiiiimlFFFFGlUUUUVpSiiii6W"
+        "iiiimlFFFFGlUUUUVpSiiii6WiiiimlFFFFGlUUUUVpSiiii6WiiiimlFFFFGlUUUUVpSiiii//Z",
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALDAAYABQBAREA/8QAGAABAQEBAQAAAAAAAAAAAAAAAAEGBAv/2gAIAQEABAAA8GTr"
+        "6+vr6+vr6+vr6+vr6+vr6+vr0ooooo0qiiiitKUUUUXS0UUUU0ooooo0qiiiitKUUUUXS0UUUU0ooooo0qiiiitKUUUUXS0U"
+        "UUU0ooooo0qiiiitKUUUUXS0UUUU0ooooo0qiiiitKUUUUXS0UUUU0ooooo0qiiiitKUUUUX/9k=",
+    ),
+    "70": _sample(
+        "70",
+        "gray16",
+        0,
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALDAAYABQBAREA/8QAFwABAQEBAAAAAAAAAAAAAAAABAUGDP/aAAgBAQABAADn/wBa"
+        "1rWta1rWta1rWtelWtbFrWxa1sWtbFrXpVsWxbFsWxbFsWxbF6VbGMWxjFsYxbGMWxmlYxjGMYxjGMYxjGMZpWMY1jGNYxjW"
+        "MY1jGaVjWNY1jWNY1jWNY1mlY1rWNa1jWtY1rWNbpWta1rWta1rWta1rW6VrWua1rmta5rWua1ula5rmua5rmua5rmubpWuc"
+        "5rnOa5zmuc5rnaVznOc5znOc5znOc52lc5z3Oc9znPc5z3OdpXPc9z3Pc9z3Pc9z3aVz3vc973Pe9z3vc9+le973ve973ve9"
+        "73vfpXvfQe99B730HvfQe9+lfQfQfQfQfQfQfQfQfQfpX0KFB9ChQfQoUH0KFB9ChpaFChQoUKFChQoUKFChQoUKGloUKFGh"
+        "QoUaFChRoUKFGhQoaWhRoUaFGhRoUaFGhRoUaFGhpaFGjRoUaNGhRo0aFGjRoUaP/9k=",
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALDAAYABQBAREA/8QAFwABAQEBAAAAAAAAAAAAAAAABAUGC//aAAgBAQABAADgyLWt"
+        "a1rWta1rWta1r0q1rYta2LWti1rYta9Kti2LYti2LYti2LYvSrYxi2MYtjGLYxi2M0rGMYxjGMYxjGMYxjNKxjGsYxrGMaxj"
+        "GsYzSsaxrGsaxrGsaxrGs0rGtaxrWsa1rGtaxrdK1rWta1rWta1rWta3Sta1zWtc1rXNa1zWt0rXNc1zXNc1zXNc1zdK1znN"
+        "c5zXOc1znNc7Suc5znOc5znOc5znO0rnOe5znuc57nOe5ztK57nue57nue57nue7Sue97nve573ue97nv0r3ve973ve973ve"
+        "979K976D3voPe+g976D3v0r6D6D6D6D6D6D6D6D6D9K+hQoPoUKD6FCg+hQoPoUNLQoUKFChQoUKFChQoUKFChQ0tChQo0KF"
+        "CjQoUKNChQo0KFDS0KNCjQo0KNCjQo0KNCjQo0NLQo0aNCjRo0KNGjQo0aNCjR//2Q==",
+    ),
+    "80": _sample(
+        "80",
+        "gray16",
+        0,
+        "/9j/6AAgU1BJRkYAAgAAAQAAABgAAAAUChAGAQAAASwAAAEs/+gACAAAAAH/2P/3AAsQABgAFAEBEQD/+AANAf//ABIAQwEU"
+        "AED/2gAIAQEAAAAAoKwVgrBOEYPhsFYJwjB8NhcJg8PDwsLEqC0FIShKHQyFQqGhoaGhISEhoKFBaJUKJCiQokKJCiQIUCFA"
+        "hQIoKRIgiiigiiigiiigiiigihSRoooooooooooooIIQhCEpEhCEoQhKEIShCEoQiFChKEoShKEoqKioqHUCKqoqqiqqYiJi"
+        "HT6IiIiIkkkkkhk8kmkmkmkmkip1NNNKUpSlETiSUldXV0VbVVVSqqxVoqKzzzxFlMzMzMzEWEkyWrVsVXKqqqqqxFYqPPPP"
+        "EVUzMzMzMiokmrVq2RTKqqqqqyKRUeeeeRRTMzMzMyKCSatWrZT/2Q==",
+        "/9j/6AAgU1BJRkYAAgAAAQAAABgAAAAUChAGAQAAASwAAAEs/+gACAAAAAH/2P/3AAsQABgAFAEBEQD/+AANAf//ABIAQwEU"
+        "AED/2gAIAQEAAAAATJgrBOEYPhsLhMHh4eFhYWFhYOCsE4RiVBaCkJQlDoZCoVDQ0NDQkJCQ0FCgtEqFEhRIUSFEhRIEKBCg"
+        "QoEUFIkQRRRQRRRQRRRQRRRQRQpI0UUUUUUUUUUUUEEIQhCUiQhCUIQlCEJQhCUIRChQlCUJQlCUVFRUVDqBFVUVVRVVMREx"
+        "Dp9ERERESSSSSQyeSTSTSTSTSRU6mmmlKUpSiJxJKSurq6KtqqqpVVYq0VFZ554iymZmZmZiLCSZLVq2KrlVVVVVYisVHnnn"
+        "iKqZmZmZmRUSTVq1bIplVVVVVZFIqPPPPIopmZmZmZFBJNWrVsr/2Q==",
+    ),
+    "81": _sample(
+        "81",
+        "gray16",
+        2,
+        "/9j/6AAgU1BJRkYAAgAAAQAAABgAAAAUChAGAQAAASwAAAEs/+gACAAAAAH/2P/3AAsQABgAFAEBEQD/+AANAf//ABgATQEi"
+        "AED/2gAIAQEAAgAAoHA4OCwcDDgcHBw4MGGGGGCGHQaEgokSFFFFBFFBCUJQgkQhCUIShCEoioiIiEjoiKiIiIqIiIioSOiK"
+        "kk0kmkkkKdJJJJJJJNJCmSqqqVVUSdVSqparpJlf/3is/3P8Vn8/8wVTp3/xWf9/4qv/T/FV8/8eVXzv/lR//3lV/354UfP/"
+        "FMKP9/8VH/9+Vuf/fLH8/2YW/z/5AP/Z",
+        "/9j/6AAgU1BJRkYAAgAAAQAAABgAAAAUChAGAQAAASwAAAEs/+gACAAAAAH/2P/3AAsQABgAFAEBEQD/+AANAf//ABgATQEi"
+        "AED/2gAIAQEAAgAASeBwcHDgwYYYYYYIYRhGEDiEEhISFEhRRRQRRQShKEIJDoShCEoQlCKiIiIhI6IqIiIioiIioiEjoqJJ"
+        "pJNJJJCnSSSSSTSSSQp1VVSqqqJMqVVStV0ky/9/is/n/0Vnz/zxWfmnTuKr/3/FV/P/Yquf+flVz+b+VX//eFH/Z/lRz/z8"
+        "qM07/0qP/38sf/95W+f+eVs07/5A/9k=",
+    ),
+    "90": _sample(
+        "90",
+        "gray16",
+        0,
+        "/0//UQApAAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABCwEB/1IADAAAAAEAAQQEAAH/XAAHQGBoaHD/ZAAl"
+        "AAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAADPAAH/k9/ibBIytstX4bOneI0eBUbCbYkDd8+0"
+        "0yrLIehkQHoqGU4pl4Vi5hQUhsoGDFTu7g1W8eCK2SCFWoJhRs4Ugg0xO+zQjbvC5oK0ap8pDfjLy6LP8lHghVS91wsnss0H"
+        "gAEBrJd8WT8C24Sk0COScnv4Nrfc6niITDtRZqqmG2MoeW7/ZSW/sKfx5b/tTxCzwMu6pM+AgXD6T8jfV6UfwB84qAfUFQAC"
+        "UIm2/0aVy6anq697MjgoPY+6ffW/gFZwJL//2Q==",
+        "/0//UQApAAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABCwEB/1IADAAAAAEAAQQEAAH/XAAHQGBoaHD/ZAAl"
+        "AAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAADNAAH/k8/mmRFQVKwoMcheOgFEkOilp08xcM8Q"
+        "vlId2k0yvDXRcPpCcjDROQiiOP2Td9jx5jHgetK5Cc08xX4M0wdY6mYqirEwfOXhPI4P1tHxzDIpl4Yu6b5Du4aBYt+TiCSt"
+        "pycm2HtrXqvmhwa8B/d5TNqXVm5lJz2wrOj1lq/nDPDB2SiFHSUmiiFPmDYQwyNi1T6T3bT+UfGSHq9KP8AfOKgH1BUAAlCJ"
+        "tv9Glcump6uvezI4KD2Pun31v4BWcCS//9k=",
+    ),
+    "91": _sample(
+        "91",
+        "smooth8",
+        16,
+        "/0//UQApAAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABBwEB/1IADgECAAEAAQQEAACIiP9cAAtCSCRX01fT"
+        "V2L/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAABMAAH/k8+Z0BEd8Gc5VH86KtQhlvMd"
+        "zZSFla5CT+HXLV1V0VMDsUdeTrUwtsOUB4Pexle3r3q4TpBKV2DVr1tJ4pSA/9k=",
+        "/0//UQApAAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABBwEB/1IADgECAAEAAQQEAACIiP9cAAtCSCRX01fT"
+        "V2L/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAABLAAH/k8+ZyBDiPNrirstlXP4jHHvP"
+        "WFSxRlu8A5HoWR2BjTqIRF1wRFIkgStQlMT6fKdhXlbdbjN7A8YIbdfDa4D/2Q==",
+    ),
+    "201": _sample(
+        "201",
+        "gray16",
+        0,
+        "/0//UQApQAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wA"
+        "EyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAMMAAf+TwAAmxfwFB3QAwAASwAAT"
+        "QAASgKoBh3QAOv0Ch3QAiAEHdADAABHAABNAABIAK3MAZ/sAAjQA/gBjAMAAEsAAFVAABICFJ+J0AKSStfuDGB/rZgD8gVMA"
+        "wAAVkAAFbAABIDDFvmD82E/X4At3AKQql8z29AhGIQHsuAD++mMAwAAtGAAFqwAAnERmiKrMHvzv+Uenp6enwnoASERRGMZx"
+        "IOj/UAI9hCB79hCB7L0A4P9RSlLGAP/Z",
+        "/0//UQApQAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wA"
+        "EyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAMMAAf+TwAAm+/sFB3QAwAASwAAT"
+        "QAASgKoBh3QAOv0Ch3QAiAEHdADAABHAABNAABIAK3MAZ/sAAjQA/gBjAMAAEsAAFVAABICFJ+J0AKSStfuDGB/rZgD8gVMA"
+        "wAAVkAAFbAABIDDFvmD82E/X4At3AKQql8z29AhGIQHsuAD++mMAwAAtGAAFqwAAnERmiKrMHvzv+Uenp6enwnoASERRGMZx"
+        "IOj/UAI9hCB79hCB7L0A4P9RSlLGAP/Z",
+    ),
+    "202": _sample(
+        "202",
+        "gray16",
+        0,
+        "/0//UQApQAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wA"
+        "EyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv9VAAoAYAAAAAAAw/+QAAoAAAAAAMMAAf+TwAAm"
+        "xfwFB3QAwAASwAATQAASgKoBh3QAOv0Ch3QAiAEHdADAABHAABNAABIAK3MAZ/sAAjQA/gBjAMAAEsAAFVAABICFJ+J0AKSS"
+        "tfuDGB/rZgD8gVMAwAAVkAAFbAABIDDFvmD82E/X4At3AKQql8z29AhGIQHsuAD++mMAwAAtGAAFqwAAnERmiKrMHvzv+Uen"
+        "p6enwnoASERRGMZxIOj/UAI9hCB79hCB7L0A4P9RSlLGAP/Z",
+        "/0//UQApQAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wA"
+        "EyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv9VAAoAYAAAAAAAw/+QAAoAAAAAAMMAAf+TwAAm"
+        "+/sFB3QAwAASwAATQAASgKoBh3QAOv0Ch3QAiAEHdADAABHAABNAABIAK3MAZ/sAAjQA/gBjAMAAEsAAFVAABICFJ+J0AKSS"
+        "tfuDGB/rZgD8gVMAwAAVkAAFbAABIDDFvmD82E/X4At3AKQql8z29AhGIQHsuAD++mMAwAAtGAAFqwAAnERmiKrMHvzv+Uen"
+        "p6enwnoASERRGMZxIOj/UAI9hCB79hCB7L0A4P9RSlLGAP/Z",
+    ),
+    "203": _sample(
+        "203",
+        "smooth8",
+        6,
+        "/0//UQApQAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABBwEB/1AACAACAAAAIv9SAAwAAgABAAUEBEAA/1wA"
+        "IyJ3GHbqdup2vG8AbwBu4mdMZ0xnZFADUANQRlfSV9JXYf9kABcAAU9wZW5KUEggVmVyIDAuMjYuMy7/kAAKAAAAAACbAAH/"
+        "k8ABKMECh3QAwAE0ABMAKvwCh3QAOv4Ch3QAwAJoAExz/gDLdADF4gAiNADABPABWsyZLDnitAAw4cDodf0CELzo+bcAwBaU"
+        "AWgAOhFniDhD9EH/K3/8r/PeW3sABBg99OjooXY/5Kbt7Wo5AMAVkAWgAPDv+BT09PT08noAABAAgH+xe69+69lmMYzsAP/Z",
+        "/0//UQApQAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAABBwEB/1AACAACAAAAIv9SAAwAAgABAAUEBEAA/1wA"
+        "IyJ3GHbqdup2vG8AbwBu4mdMZ0xnZFADUANQRlfSV9JXYf9kABcAAU9wZW5KUEggVmVyIDAuMjYuMy7/kAAKAAAAAACcAAH/"
+        "k8ABMF/9Aod0AMABNAATACr8Aod0ADr+Aod0AMACaABMc/4Ay3QAxeIAIjQAwATwAVrMmSw54rQAMOHA6HX9AhC86Pm3AMAW"
+        "lAFoADoRZ4g4Q/RB/yt//K/z3lt7AAQYPfTo6KF2P+Sm7e1qOQDAFZAFoADw7/gU9PT09PJ6AAAQAIB/sXuvfuvZZjGM7AD/"
+        "2Q==",
+    ),
+    "110": _sample(
+        "110",
+        "gray16",
+        0,
+        "AAAADEpYTCANCocKAAAAFGZ0eXBqeGwgAAAAAGp4bCAAAAAJanhsbAoAAAEHanhsY/8KuAAm4AcoWgQIBAEAvANLOGiYwoP3"
+        "FRRMMTLSBRlj8IYYxjA6NsZgpFgQg9dGR8QwIsZghBMAuACAAXAwkA9K8GOBfBoQ3Wba0QHcFThd3NPVGlhVVVEV23lEN3JE"
+        "6sEEIEYKADUeAMCNHkA2CwAg5AsQJj0AsC0FBJISAMQ6A6FkPSK0PUJqo6GqrvmS28enu4WA9D88+H/hkf+P3PhfFV7/97/4"
+        "V13m/1/3//V4/v8r9n79y4nzOn7O282VIFgn/fxJ8siRUvsLZGkeAi8MgKBuKQAAACKIAEBAawUAEL8DAEALiQAmdQAg/QWg"
+        "+wHAjQUB+G8DYKwNAAD5AA==",
+        "AAAADEpYTCANCocKAAAAFGZ0eXBqeGwgAAAAAGp4bCAAAAAJanhsbAoAAAEHanhsY/8KuAAm4AcoWgQIBAEAvANLOGiYwoP3"
+        "FRRMMTLSZTF4RQxjGB0bY/Ca0gUxeHV0RAwjYgwGOIDrAwCAAHIQyAcA+NUAvsJr3RnAPYLRsQRcE8FU5fbVVEpV3jpE0EFF"
+        "NGcLgFclAFFJACAODUA6xgHA3gOQ/T4AyGkCBK9lAKzvA0GCIyKCOUOK1KeqcrWS22Syu4p49a85/H93EP2/nPlfaBr/163/"
+        "V1Lq/2fq/gWb///ven/9yJxzP3uOVceVnbUkC6/JJRaSqvIKBFUGAhWGgTCRKgAAID4VAECIPgMASOADAMA7jQClRADg+x8g"
+        "/g3gEhEB2HMB8L4GAICjAA==",
+    ),
+    "111": _sample(
+        "111",
+        "smooth8",
+        6,
+        "AAAADEpYTCANCocKAAAAFGZ0eXBqeGwgAAAAAGp4bCAAAAAVanhscAAAAAD/CrgAJoCguBEAAAEEamJyZMENIAgtAwIAhICQ"
+        "q0oAAEDIUdmCoTj/J4iMEco4pxS0HyFDmKUOMsxA6Q41WB8ynHzMgEMOKixy0LAD20cN/fsjyxx23IGGovtfjHHGJJds8sko"
+        "pzwzzTXbfDPOOQs9NNFFG3000klLPTXVVVt9NdZZiz022WWbfTbaacs9N91123033nkLPjjhhRt+OOKJRy755JRXbvnlmGce"
+        "uuijk1666aejnnrsss9Oe+2234577sELPzzxxRt/PPLJRy/99NRXb/312GcPfvjij09++eafj3768Mcv//z012///fjn/w/w"
+        "AwAAAAsIgOAAEEpGSUYAAQEAAAEAAQAAAwAAAONqeGxwgAAAAeBbABAAQAMIYAhgCGD+/w4AABgACAABAAAAAACAgCWJIuPY"
+        "CWnuMAATKSiwoTEGMyopKkYpihYhQiGWzPv7jsSOXj8LiujXCcCGjHGA5QUMnABiRl04AKgN8EyRl7WE9lhzf4+1Z4x6GiO6"
+        "KWE51EQlh94mGkDmpqND7WXMovupxJjx57rxKkGOAAAAAAAAFFIg1Y6KVozB4RgVo2KMsdHT/EAAxj6xlWIg/mOnhIy+xCHG"
+        "zAISxfT7BiwmX7UTa+QS3k75Yv2xGTLMUWKLj2fAxyKhDYII",
+        "AAAADEpYTCANCocKAAAAFGZ0eXBqeGwgAAAAAGp4bCAAAAAVanhscAAAAAD/CrgAJoCguBEAAAEEamJyZMENIAgtAwIAhICQ"
+        "q0oAAEDIUdmCoTj/J4iMEco4pxS0HyFDmKUOMsxA6Q41WB8ynHzMgEMOKixy0LAD20cN/fsjyxx23IGGovtfjHHGJJds8sko"
+        "pzwzzTXbfDPOOQs9NNFFG3000klLPTXVVVt9NdZZiz022WWbfTbaacs9N91123033nkLPjjhhRt+OOKJRy755JRXbvnlmGce"
+        "uuijk1666aejnnrsss9Oe+2234577sELPzzxxRt/PPLJRy/99NRXb/312GcPfvjij09++eafj3768Mcv//z012///fjn/w/w"
+        "AwAAAAsIgOAAEEpGSUYAAQEAAAEAAQAAAwAAAONqeGxwgAAAAeBbABAAQAMIYAhgCGD+/w4AABgACAABAAAAAACAgCWJIuPY"
+        "CWnuMAATKSiwoDEGMyopKsZG0SJEKMSSyaJ/JJhvByzBj7y6AdiQKQ6AtoCBE0DMqAsHALUBninyspbQHmvu77H2jFFPY0Q3"
+        "JSyHmqjk0NtEA8jcdHSovYxZdD+VGDP+XDdeJcgRAAAAAACAQgqk2lHRijE4HKNiVIwxNnqaHwjA2Ce2UgzEf+yUkNGXOMSY"
+        "WUCimH7fgMXkq3ZijVzC2ylfrD82Q4Y5Smzx8Qz4WCS0QRAB",
+    ),
+    "112": _sample(
+        "112",
+        "smooth8",
+        12,
+        "/wq4ACaApLgRABMIAOQBdz/IAQBQoTLKuMHLuZ4vP3RYTNu4ztBW2xaWMDbbC4OEhDPEbUstPDWfhaCGaRmPLS9wCw0AAAAz"
+        "DJoyvVBOMwCokAKpdmwspUhGxUhFRkUyxsil0AuAbXc3/Qx1KCZ/bu39t5BSlWPuplkDkg6m/HEpGF/X0ABXAA==",
+        "/wq4ACaApLgRABMIAOABdz/IAQBQoTLKuMHLuZ4vP3RYTNu4ztBW2xaWMDbbC4OEhDOimzeo15qPzJEeURCLQR5UqOEDADDD"
+        "oCnThfKaAUCFFEi1Y2MpRTIqRioyKpIxRi6FLgA8u59rZcUxaUxrfq+ChZSqHHM3zRqQczDlj0vB+LqGBrgC",
+    ),
+}
+
+RGB_JPEG = _sample(
+    "50",
+    "rgb",
+    12,
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsI"
+    "CQoKCgoKBggLDAsKDAkKCgr/2wBDAQICAgICAgUDAwUKBwYHCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoK"
+    "CgoKCgoKCgoKCgoKCgr/wAARCAAYABQDAREAAhEBAxEB/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAA"
+    "AgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6"
+    "Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXG"
+    "x8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/8QAHwEAAwEBAQEBAQEBAQAAAAAAAAECAwQFBgcICQoL/8QAtREA"
+    "AgECBAQDBAcFBAQAAQJ3AAECAxEEBSExBhJBUQdhcRMiMoEIFEKRobHBCSMzUvAVYnLRChYkNOEl8RcYGRomJygpKjU2Nzg5"
+    "OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6goOEhYaHiImKkpOUlZaXmJmaoqOkpaanqKmqsrO0tba3uLm6wsPE"
+    "xcbHyMnK0tPU1dbX2Nna4uPk5ebn6Onq8vP09fb3+Pn6/9oADAMBAAIRAxEAPwD5K8Gaf9w7ea/unNM031Py3Msr30PW/Bmn"
+    "/cG361+dZpmm+p+fZlle+h6ZpWnk2S4FfC4jNP3r1Pia+VfvXofOngzT/ucc19zmmab6n9f5nle+h614M08fJ8vFfnWaZpvq"
+    "fn2ZZVvoemaXp+bJSRXwuIzT969T4mvlX716Hzp4L0/7gx9a+6zTNN9T+vsyyvfQ9a8GWH3Dt+lfnWaZpvqfn+ZZVvoem6Vp"
+    "4+xLkV8LiM0/evU+Jr5V+9eh/9k=",
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsI"
+    "CQoKCgoKBggLDAsKDAkKCgr/2wBDAQICAgICAgUDAwUKBwYHCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoK"
+    "CgoKCgoKCgoKCgoKCgr/wAARCAAYABQDAREAAhEBAxEB/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAA"
+    "AgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6"
+    "Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXG"
+    "x8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/8QAHwEAAwEBAQEBAQEBAQAAAAAAAAECAwQFBgcICQoL/8QAtREA"
+    "AgECBAQDBAcFBAQAAQJ3AAECAxEEBSExBhJBUQdhcRMiMoEIFEKRobHBCSMzUvAVYnLRChYkNOEl8RcYGRomJygpKjU2Nzg5"
+    "OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6goOEhYaHiImKkpOUlZaXmJmaoqOkpaanqKmqsrO0tba3uLm6wsPE"
+    "xcbHyMnK0tPU1dbX2Nna4uPk5ebn6Onq8vP09fb3+Pn6/9oADAMBAAIRAxEAPwD5M8Gaf9w7eK/ujNM031Py/Msq30PWvBmn"
+    "/c+XmvzrNM031Pz7Msq30PTNKsMWS4WvhcRmi9q9T4mvlX716Hzp4MsPuHb9K+6zTNN9T+vszyrfQ9a8Gaf9wY+tfnWaZpvq"
+    "fn+ZZVvoemaVYH7EuF/SvhMRmj9q9T4mvlX716Hzp4M08/J8tfdZpmm+p/X2ZZVvoeteDNPHycV+dZpmm+p+f5llW+h6bpWn"
+    "k2SnFfC4jNP3r1PicRlf716H/9k=",
+)
+
+RGB_J2K = _sample(
+    "90",
+    "rgb",
+    0,
+    "/0//UQAvAAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAADBwEBBwEBBwEB/1IADAAAAAEBAQQEAAH/XAAHQEBI"
+    "SFD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAFJAAH/k8fUghFPiaAZfcjOPDwLPm0H"
+    "AkWIYBM9PiqkHBwwVVSVucrmfr6v0Fx0wdP8RRgajtByI06e/fslXHF14bYmO7UbYfif34L4E86qrfYPr/Mr+2BXISYuogQw"
+    "c0hkiCUk6Vr4vOE0XwbTxQmzSUozozFVVV0LbZVsQq+OnSWRTa+b5u3WQ6+b5nPB7fMywZ5QmAAAU1D4AAATWD9187T+YF+s"
+    "T1k1p2nPtWgr51StRkAQEuhlIFv6essXSVpwCQXrojbyIlShK0jLAvbKQvhpC7F6OghnqqrbxiOKo8Trnhn4VSLz+4wKQPvR"
+    "qvdfN83vRfXDDYbDuKjb6m1QZXs73eAAdmPAOkwBLACYQOPw+cueYjqPDtCTio8OzHfRWuvAfCJAOiBAN/FNe+6gv8B8IkB8"
+    "IgBAN/S5ezI4L//Z",
+    "/0//UQAvAAAAAAAUAAAAGAAAAAAAAAAAAAAAFAAAABgAAAAAAAAAAAADBwEBBwEBBwEB/1IADAAAAAEBAQQEAAH/XAAHQEBI"
+    "SFD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAFQAAH/k8fUghFPiaAZgy7w2Ue5J4Me"
+    "xbHzjU9P1uYCW1YknNk5To3mNGcu4kp8DKon4J7QDaUT1pT5Rc8f+mE9B2OMr6suNaF/34L4E86qrfYPr/Mr+2BXISYuogQw"
+    "c0hkiCUk6Vr4vOE0XwbTxQmzSUozozFVVV0LbZVsQq+OnSWRTa+b5u3WQ6+b5nPB7fMywZ5QmAAAU1D4AAATWD9187T+YF+s"
+    "T1k1p2nPtWgr6m6CcsA/mIE6CvBPNTvVLN9PCcPCSSo3w9wlapHu/lRH+tI3ezJT7M9XS/gltRb1b7u4TkDsUEA24zd9pd8j"
+    "mlMLzGijtsrEaAoXKdBz0yloyizAXf9xFz/AOoQBNACUQOP/B1K0KMrGbsXKpcXF8g7MeAOmn0A57OsPwHwiQDogQDfxTXvu"
+    "oL/AfCJAfCIAQDf0uXsyOC//2Q==",
+)
