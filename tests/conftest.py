@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from dicomweb.catalog.migrate import migrate
 from dicomweb.run.postgres import EmbeddedPostgres
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +71,7 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
 def _migrated_template(postgres_url: str) -> Iterator[str]:
     """Name of a database with every migration applied, to be cloned (70 ms)."""
     for url in _scratch_database(postgres_url, template="template0"):
-        asyncio.run(_migrate(url))
+        asyncio.run(migrate(url))
         yield urlsplit(url).path.lstrip("/")
 
 
@@ -93,8 +94,3 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-async def _migrate(url: str) -> None:
-    for path in sorted((_ROOT / "schemas" / "sql").glob("*.sql")):
-        await _execute(url, path.read_text())

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from dicomweb.errors import Unavailable
 from dicomweb.run.migration import migrate_database
 from dicomweb.run.owner import DirectoryInUse, absolute, current_owner, owned, publish
 from dicomweb.run.postgres import START_SECONDS, EmbeddedPostgres

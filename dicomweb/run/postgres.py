@@ -162,6 +162,13 @@ class EmbeddedPostgres:
         lines = _postmaster_lines(self.cluster)
         return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].startswith("ready")
 
+    def reap(self) -> bool:
+        """Whether the server ended since it was launched; says so once."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self._process = None
+        return True
+
     def stop(self) -> None:
         """Fast shutdown; SIGKILL only when that hangs. Removes the socket directory."""
         if self._process is not None:

@@ -1,0 +1,31 @@
+"""Logging to standard error, without patient data: an exception shows its type and place, never its text."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from types import TracebackType
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s [%(process)d] %(message)s"
+
+
+class PrivateFormatter(logging.Formatter):
+    """Leaves out what exceptions say: int('DOE^JOHN') would put the name into the log."""
+
+    def formatException(
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        kind, _, place = ei
+        lines = [line.rstrip() for line in traceback.format_tb(place)]
+        return "\n".join([*lines, "" if kind is None else kind.__qualname__])
+
+
+def configure_logging(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrivateFormatter(_FORMAT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    if level == "info":  # one line a process start is the supervisor's business
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

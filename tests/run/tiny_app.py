@@ -1,0 +1,61 @@
+"""A small ASGI application for tests of processes and connections: the archive itself is not needed there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from dicomweb.errors import Unavailable
+from dicomweb.settings import Settings
+
+
+def create_app(settings: Settings) -> Any:
+    """/pid tells the worker's process, /database its URL, /early answers without reading the body, /slow
+    after two seconds, /big with 64 MiB; anything else with the length of the request's body."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        answers = {"/pid": str(os.getpid()), "/database": settings.database_url, "/early": "refused"}
+        body = answers[scope["path"]].encode() if scope["path"] in answers else None
+        if scope["path"] == "/slow":
+            await asyncio.sleep(2)
+            body = b"late"
+        elif body is None:
+            length = await _length(receive)
+            if length is None:
+                return
+            body = str(length).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/big":
+            for _ in range(256):
+                await send({"type": "http.response.body", "body": bytes(1 << 18), "more_body": True})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def refusing_app(settings: Settings) -> Any:
+    raise Unavailable("The archive cannot be opened.")
+
+
+async def _length(receive: Any) -> int | None:
+    """Bytes of the body; None when the client left first."""
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        length += len(message["body"])
+        if not message["more_body"]:
+            return length
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
