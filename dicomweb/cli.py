@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -35,13 +37,19 @@ def cli() -> None:
     """A DICOMweb archive: store, search and retrieve DICOM over HTTP (PS3.18)."""
 
 
-def main() -> None:
+@contextmanager
+def report_errors() -> Iterator[None]:
     """Exit codes: 0 done, 1 it cannot be done now, 2 wrong settings or arguments."""
     try:
-        cli()
+        yield
     except ArchiveError as error:
         click.echo(f"dicomweb: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), err=True)
         sys.exit(2 if isinstance(error, InvalidSettings) else 1)
+
+
+def main() -> None:
+    with report_errors():
+        cli()
 
 
 if __name__ == "__main__":

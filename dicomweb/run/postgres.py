@@ -8,7 +8,6 @@ thread that started the child.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -29,6 +28,7 @@ from dicomweb.run.child import ends_with_parent, process_command
 _SUPERUSER = "dicomweb"
 _DATABASE = "postgres"
 _SOCKET = ".s.PGSQL.5432"
+_SOCKET_PREFIX = "dicomweb-"
 # sun_path of a Unix socket holds 107 bytes and a NUL.
 _LONGEST_SOCKET_PATH = 107
 # A server killed with a full WAL replays it before it answers.
@@ -134,7 +134,9 @@ class EmbeddedPostgres:
         self._wait_for_old_server()
         if not self.cluster.exists():
             self._initdb()
+        self._remove_socket_directory()
         self._sockets = _socket_directory(self._account)
+        self._socket_note.write_text(str(self._sockets), encoding="utf-8")
 
     def launch(self) -> None:
         """Start the server process, without waiting for it to answer."""
@@ -175,7 +177,7 @@ class EmbeddedPostgres:
             _end(self._process)
             self._process = None
         if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            self._remove_socket_directory()
             self._sockets = None
 
     def __enter__(self) -> EmbeddedPostgres:
@@ -224,18 +226,38 @@ class EmbeddedPostgres:
         fresh.rename(self.cluster)
 
     def _wait_for_old_server(self) -> None:
-        """Wait for a server that lost its parent, and clear away what it left behind."""
+        """Wait for a server that lost its parent, and see that its number does not stand in the way.
+
+        A dead server's process number may still be taken: by a zombie where nobody reaps (a container
+        without init), or by another program after a restart of the container. PostgreSQL would then take
+        that for its predecessor and refuse to start.
+        """
         lines = _postmaster_lines(self.cluster)
         if not lines or not lines[0].isdigit():
             return
+        pid, memory = int(lines[0]), lines[6].split()[-1:] if len(lines) > 6 else []
         deadline = time.monotonic() + _STOP_SECONDS
-        while str(self.cluster) in process_command(int(lines[0])):
+        while str(self.cluster) in process_command(pid) or _attached(memory):
             if time.monotonic() > deadline:
-                raise Unavailable(f"Another PostgreSQL, process {lines[0]}, still runs over {self.cluster}.")
+                raise Unavailable(f"Another PostgreSQL, process {pid}, still runs over {self.cluster}.")
             time.sleep(0.05)
-        _forget_foreign_process(self.cluster, int(lines[0]))
-        if len(lines) > 4:
-            _remove_socket_directory(Path(lines[4]))
+        # Nobody holds its shared memory, and the owner's lock on the data directory rules out another server.
+        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+
+    @property
+    def _socket_note(self) -> Path:
+        """Says where the sockets are, to those who come after a killed parent."""
+        return self.data / "postgres.socket"
+
+    def _remove_socket_directory(self) -> None:
+        """Ours, or that of a parent that was killed: with it no server can be left (see above)."""
+        try:
+            directory = Path(self._socket_note.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        if directory.name.startswith(_SOCKET_PREFIX):
+            shutil.rmtree(directory, ignore_errors=True)
+        self._socket_note.unlink()
 
     def _give_up_unless_passing(self, deadline: float) -> None:
         passing = "pre-existing shared memory block" in self._last_words()
@@ -271,36 +293,26 @@ def _postmaster_lines(cluster: Path) -> list[str]:
         return []
 
 
-def _forget_foreign_process(cluster: Path, pid: int) -> None:
-    """Drop a postmaster.pid whose number now belongs to another program.
-
-    In a container the numbers repeat from run to run, and PostgreSQL would take our own worker for its
-    predecessor. The owner's lock on the data directory rules out a second server.
-    """
-    if process_command(pid):
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
+def _attached(memory: list[str]) -> bool:
+    """Whether a process still holds the shared memory segment of this number (Linux: /proc/sysvipc/shm)."""
+    try:
+        segments = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    except OSError:
+        return False
+    return any(segment[1] in memory and segment[6] != "0" for segment in segments)
 
 
 def _socket_directory(account: Account) -> Path:
     """A fresh directory that only the database's account (and root) can enter, with a short path."""
     for parent in (tempfile.gettempdir(), "/tmp", "/run", "/dev/shm"):  # noqa: S108
-        if len(parent) + len("/dicomweb-12345678/") + len(_SOCKET) > _LONGEST_SOCKET_PATH:
+        if len(parent) + len(f"/{_SOCKET_PREFIX}12345678/") + len(_SOCKET) > _LONGEST_SOCKET_PATH:
             continue
-        directory = Path(tempfile.mkdtemp(prefix="dicomweb-", dir=parent))
+        directory = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=parent))
         account.give(directory)
         if account.can_enter(directory):
             return directory
         directory.rmdir()
     raise Unavailable("There is no short temporary directory for PostgreSQL's socket; set TMPDIR to one.")
-
-
-def _remove_socket_directory(directory: Path) -> None:
-    """What a server that lost its parent left: its directory, perhaps with a dead socket."""
-    if directory.name.startswith("dicomweb-"):
-        for name in (_SOCKET, _SOCKET + ".lock"):
-            (directory / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            directory.rmdir()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
