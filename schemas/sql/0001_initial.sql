@@ -53,7 +53,7 @@ CREATE TABLE study (
     -- The level's own attributes as the DICOM JSON object that a search sends.
     attributes bytea NOT NULL,
     UNIQUE (tenant_id, study_instance_uid)
-);
+) WITH (fillfactor = 70);  -- every stored instance updates its study and series: room to do so in place
 CREATE INDEX study_started ON study (tenant_id, started_from DESC NULLS LAST, study_instance_uid);
 CREATE INDEX study_patient_id ON study (tenant_id, patient_id);
 CREATE INDEX study_accession_number ON study (tenant_id, accession_number);
@@ -90,7 +90,7 @@ CREATE TABLE series (
     requested_procedure_ids text[] COLLATE "C",
     attributes bytea NOT NULL,
     UNIQUE (study_row, series_instance_uid)
-);
+) WITH (fillfactor = 70);
 CREATE INDEX series_uid ON series (tenant_id, series_instance_uid);
 CREATE INDEX series_order ON series (study_row, series_number, series_instance_uid);
 CREATE INDEX series_modality ON series (tenant_id, modality);
@@ -107,7 +107,8 @@ CREATE TABLE instance (
     number_of_frames integer NOT NULL DEFAULT 0,
     revision bigint NOT NULL,
     stored_at timestamptz NOT NULL DEFAULT now(),
-    -- Set when a newer version took its place: kept, but no longer searched or retrieved.
+    -- Set when a newer version took its place: kept, but no longer counted, searched or retrieved. Old
+    -- versions follow their newest one to its series, so that a series that is left empty can vanish.
     superseded_at timestamptz,
     attributes bytea NOT NULL,
     -- The received bytes, untouched: blob_length bytes at blob_offset of blob_key.
@@ -131,6 +132,7 @@ CREATE TABLE instance (
     damaged_at timestamptz
 );
 CREATE UNIQUE INDEX instance_uid ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NULL;
+CREATE INDEX instance_version ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NOT NULL;
 CREATE INDEX instance_order ON instance (series_row, instance_number, sop_instance_uid) WHERE superseded_at IS NULL;
 CREATE INDEX instance_sop_class ON instance (tenant_id, sop_class_uid) WHERE superseded_at IS NULL;
 CREATE INDEX instance_blob ON instance (blob_key);

@@ -1,0 +1,372 @@
+"""Adding instances: all rows of a request in one transaction, exact however many senders share a study.
+
+The order of locks is written down in locks.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import asyncpg
+import orjson
+
+from dicomweb.catalog.columns import InstanceColumns, NewInstance, SeriesColumns, StudyColumns
+from dicomweb.catalog.counts import recount
+from dicomweb.catalog.locks import (
+    LockedStudies,
+    TryAgain,
+    drop_empty_studies,
+    lock_or_create_studies,
+    write_transaction,
+)
+from dicomweb.catalog.pool import Connection, Pool, connection
+from dicomweb.errors import Unavailable
+
+State = Literal["stored", "identical", "kept", "conflict", "replaced"]
+
+# What becomes of an instance whose UID is taken by other content, unless it replaces that.
+_REFUSED: Mapping[str, State] = {"reject": "conflict", "keep": "kept"}
+
+# Other senders can only get between us by storing the same SOP Instance UID in another study.
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one instance.
+
+    stored: a new row points to its bytes. replaced: the same, and what was there before is an old version.
+    identical: the same data set in the same transfer syntax is there already. kept: other content is there
+    and stays, by policy. conflict: the same, and by policy that is a failure.
+    """
+
+    sop_instance_uid: str
+    state: State
+
+
+async def add_instances(
+    pool: Pool, tenant_id: int, new: Sequence[NewInstance], *, duplicates: str, blobs: Mapping[str, int]
+) -> list[Added]:
+    """Add instances to the catalog; returns one Added for each of `new`, in the same order.
+
+    duplicates: reject, keep or replace: what happens to other content under a known SOP Instance UID.
+    blobs: size of every object that `new` points to; they must be durable already. An object that no
+    instance came to use gets no row.
+    When this returns, all of it is committed and visible. Raises Unavailable, also when the connection was
+    lost while the commit was under way: then it may have happened, so the blobs must stay for the sweeper.
+    The same holds for a caller that is cancelled here.
+    """
+    states: dict[int, State] = {}
+    for turn in _turns(new):
+        found = await _add_turn(pool, tenant_id, [new[at] for at in turn], duplicates, blobs)
+        states.update((at, found[new[at].sop_instance_uid]) for at in turn)
+    return [Added(one.sop_instance_uid, states[at]) for at, one in enumerate(new)]
+
+
+def _turns(new: Sequence[NewInstance]) -> list[list[int]]:
+    """Positions in `new`, split so that no turn holds a SOP Instance UID twice (S-27); nearly always one."""
+    latest: dict[str, int] = {}
+    turns: list[list[int]] = []
+    for at, one in enumerate(new):
+        turn = latest[one.sop_instance_uid] = latest.get(one.sop_instance_uid, -1) + 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(at)
+    return turns
+
+
+async def _add_turn(
+    pool: Pool, tenant_id: int, new: Sequence[NewInstance], duplicates: str, blobs: Mapping[str, int]
+) -> dict[str, State]:
+    """One transaction, tried again when another study's sender got between our look and our insert."""
+    for attempt in range(_ATTEMPTS):
+        async with connection(pool) as db:
+            try:
+                async with write_transaction(db):
+                    return await _add(db, tenant_id, new, duplicates, blobs, create=attempt > 0)
+            except (TryAgain, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+                continue
+    raise Unavailable("Too many clients store the same instances at once.")
+
+
+async def _add(
+    db: Connection,
+    tenant_id: int,
+    new: Sequence[NewInstance],
+    duplicates: str,
+    blobs: Mapping[str, int],
+    *,
+    create: bool,
+) -> dict[str, State]:
+    """The transaction itself; returns what became of each SOP Instance UID."""
+    uids = {one.study_instance_uid for one in new}
+    if duplicates == "replace":
+        uids |= await _current_studies(db, tenant_id, new)
+    studies = await lock_or_create_studies(db, tenant_id, uids, create=create)
+    taken = await _insert(db, tenant_id, new, studies, blobs)
+    states: dict[str, State] = {one.sop_instance_uid: "stored" for one in new}
+    other = []
+    for one in new:
+        there = taken.get(one.sop_instance_uid)
+        if there is not None:
+            states[one.sop_instance_uid] = "identical" if there.is_same(one) else "replaced"
+            if not there.is_same(one):
+                other.append(one)
+    if other and duplicates == "replace":
+        await _replace(db, tenant_id, other, taken, studies, blobs)
+    else:
+        states.update((one.sop_instance_uid, _REFUSED[duplicates]) for one in other)
+    if taken:
+        await drop_empty_studies(db, studies)
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The current holder of a SOP Instance UID."""
+
+    id: int
+    digest: bytes
+    transfer_syntax_uid: str
+    series_row: int
+    study_row: int
+
+    def is_same(self, one: NewInstance) -> bool:
+        """Equal data set bytes in the same transfer syntax, wherever it was filed (S-25)."""
+        return self.digest == one.digest and self.transfer_syntax_uid == one.transfer_syntax_uid
+
+
+# --- replacing -------------------------------------------------------------------------------------
+
+_CURRENT_STUDIES = """
+    SELECT DISTINCT s.study_instance_uid
+      FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row
+     WHERE i.tenant_id = $1 AND i.sop_instance_uid = ANY ($2::text[]) AND i.superseded_at IS NULL
+"""
+_SUPERSEDE = "UPDATE instance SET superseded_at = now() WHERE id = ANY ($1::bigint[])"
+_FOLLOW = """
+    UPDATE instance AS old
+       SET series_row = new.series_row
+      FROM instance AS new
+     WHERE new.tenant_id = $1 AND new.sop_instance_uid = ANY ($2::text[]) AND new.superseded_at IS NULL
+       AND old.tenant_id = $1 AND old.sop_instance_uid = new.sop_instance_uid
+       AND old.superseded_at IS NOT NULL
+"""
+
+
+async def _current_studies(db: Connection, tenant_id: int, new: Sequence[NewInstance]) -> set[str]:
+    """Studies in which instances that may be replaced lie now: they are to be locked too."""
+    rows = await db.fetch(_CURRENT_STUDIES, tenant_id, [one.sop_instance_uid for one in new])
+    return {row["study_instance_uid"] for row in rows}
+
+
+async def _replace(
+    db: Connection,
+    tenant_id: int,
+    new: Sequence[NewInstance],
+    taken: Mapping[str, _Taken],
+    studies: LockedStudies,
+    blobs: Mapping[str, int],
+) -> None:
+    """Put new versions in the place of current ones, which are kept behind them, pixels and all."""
+    old = [taken[one.sop_instance_uid] for one in new]
+    study_rows = {one.study_row for one in old}
+    if not study_rows <= set(studies.rows.values()):
+        raise TryAgain
+    await db.execute(_SUPERSEDE, [one.id for one in old])
+    await _insert(db, tenant_id, new, studies, blobs)
+    await db.execute(_FOLLOW, tenant_id, [one.sop_instance_uid for one in new])
+    await recount(db, study_rows, {one.series_row for one in old})
+
+
+# --- the insert ------------------------------------------------------------------------------------
+
+# What a field of the column classes is in PostgreSQL.
+_TYPES = {
+    "str": "text",
+    "str | None": "text",
+    "int": "bigint",
+    "int | None": "bigint",
+    "float | None": "double precision",
+    "list[str] | None": "text[]",
+}
+
+
+def _typed(columns: type) -> str:
+    return ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in fields(columns))
+
+
+def _names(columns: type, *, prefix: str = "") -> str:
+    return ", ".join(prefix + field.name for field in fields(columns))
+
+
+def _assign(columns: type, source: str) -> str:
+    return ", ".join(f"{field.name} = {source}.{field.name}" for field in fields(columns))
+
+
+# Every instance names its study and series by number: each variant of their attributes is sent
+# once. The instances that are not there yet (`fresh`) are inserted, and of each study and series the
+# variant of the last of them wins (Q-60). All of it sees one snapshot, taken when the studies were locked.
+_INSERT = f"""
+WITH
+revision AS MATERIALIZED (SELECT nextval('revision') AS value),
+study_variant AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        unnest($2::bigint[]), json_to_recordset($3) AS ({_typed(StudyColumns)}), unnest($4::bytea[])
+    ) WITH ORDINALITY AS n (study_row, {_names(StudyColumns)}, attributes, at)
+),
+series_variant AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        unnest($5::bigint[]), json_to_recordset($6) AS ({_typed(SeriesColumns)}), unnest($7::bytea[])
+    ) WITH ORDINALITY AS n (study_row, {_names(SeriesColumns)}, attributes, at)
+),
+offered AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        unnest($8::int[]), unnest($9::int[]), json_to_recordset($10) AS ({_typed(InstanceColumns)}),
+        unnest($11::bytea[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]),
+        unnest($15::bytea[]), unnest($16::bytea[]), unnest($17::bytea[]), unnest($18::bytea[])
+    ) WITH ORDINALITY AS n (study_at, series_at, {_names(InstanceColumns)},
+        attributes, digest, file_meta, preamble, pixel_layout, metadata, bulkdata, entries, position)
+),
+taken AS MATERIALIZED (
+    SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row
+      FROM offered AS o
+      JOIN instance AS i ON i.tenant_id = $1 AND i.sop_instance_uid = o.sop_instance_uid
+                        AND i.superseded_at IS NULL
+),
+fresh AS MATERIALIZED (
+    SELECT nextval('instance_id_seq') AS id, v.study_row, v.series_instance_uid, o.*
+      FROM offered AS o
+      JOIN series_variant AS v ON v.at = o.series_at
+     WHERE o.sop_instance_uid NOT IN (SELECT sop_instance_uid FROM taken)
+),
+new_blob AS (
+    INSERT INTO blob AS b (blob_key, size, live)
+    SELECT n.key, n.size, count(*)
+      FROM (SELECT blob_key FROM fresh UNION ALL
+            SELECT inflated_key FROM fresh WHERE inflated_key IS NOT NULL) AS used (key)
+      JOIN unnest($19::text[], $20::bigint[]) AS n (key, size) USING (key)
+     GROUP BY n.key, n.size
+        ON CONFLICT (blob_key) DO UPDATE SET live = b.live + EXCLUDED.live, doomed_at = NULL
+),
+changed_series AS (
+    INSERT INTO series AS e (study_row, tenant_id, revision, number_of_instances, attributes,
+                             {_names(SeriesColumns)})
+    SELECT v.study_row, $1, revision.value, f.instances, v.attributes, {_names(SeriesColumns, prefix="v.")}
+      FROM (SELECT count(*) AS instances, (array_agg(series_at ORDER BY position DESC))[1] AS last
+              FROM fresh GROUP BY study_row, series_instance_uid) AS f
+      JOIN series_variant AS v ON v.at = f.last, revision
+        ON CONFLICT (study_row, series_instance_uid) DO UPDATE
+       SET revision = EXCLUDED.revision, updated_at = now(), attributes = EXCLUDED.attributes,
+           number_of_instances = e.number_of_instances + EXCLUDED.number_of_instances,
+           {_assign(SeriesColumns, "EXCLUDED")}
+    RETURNING id, study_row, series_instance_uid, modality
+),
+new_instance AS (
+    INSERT INTO instance (id, series_row, tenant_id, revision, attributes, digest, file_meta, preamble,
+                          pixel_layout, {_names(InstanceColumns)})
+    OVERRIDING SYSTEM VALUE
+    SELECT f.id, e.id, $1, revision.value, f.attributes, f.digest, f.file_meta, f.preamble,
+           f.pixel_layout, {_names(InstanceColumns, prefix="f.")}
+      FROM fresh AS f JOIN changed_series AS e USING (study_row, series_instance_uid), revision
+     ORDER BY f.sop_instance_uid
+),
+new_metadata AS (
+    INSERT INTO instance_metadata (instance_row, metadata, bulkdata)
+    SELECT id, metadata, bulkdata FROM fresh
+),
+new_frames AS (
+    INSERT INTO instance_frames (instance_row, entries)
+    SELECT id, entries FROM fresh WHERE entries <> ''
+),
+changed_study AS (
+    UPDATE study AS s
+       SET revision = revision.value, updated_at = now(), attributes = v.attributes,
+           number_of_instances = s.number_of_instances + f.instances,
+           number_of_series = s.number_of_series
+               + (SELECT count(*) FROM changed_series AS e
+                   WHERE e.study_row = s.id AND NOT EXISTS (SELECT FROM series AS o WHERE o.id = e.id)),
+           modalities = ARRAY (
+               SELECT modality FROM series AS e
+                WHERE e.study_row = s.id AND modality IS NOT NULL
+                  AND e.id NOT IN (SELECT id FROM changed_series)
+                UNION
+               SELECT modality FROM changed_series AS e WHERE e.study_row = s.id AND modality IS NOT NULL
+                ORDER BY 1),
+           sop_classes = ARRAY (
+               SELECT unnest(s.sop_classes) UNION SELECT unnest(f.sop_classes) ORDER BY 1),
+           {_assign(StudyColumns, "v")}
+      FROM (SELECT count(*) AS instances, array_agg(DISTINCT sop_class_uid) AS sop_classes,
+                   (array_agg(study_at ORDER BY position DESC))[1] AS last
+              FROM fresh GROUP BY study_row) AS f
+      JOIN study_variant AS v ON v.at = f.last, revision
+     WHERE s.id = v.study_row
+),
+risen AS (
+    DELETE FROM tombstone AS t
+     USING (SELECT v.study_instance_uid, k.*
+              FROM fresh AS f JOIN study_variant AS v ON v.at = f.study_at,
+                   LATERAL (VALUES ('', ''), (f.series_instance_uid, ''),
+                                   (f.series_instance_uid, f.sop_instance_uid))
+                   AS k (series_instance_uid, sop_instance_uid)) AS k
+     WHERE t.tenant_id = $1 AND t.study_instance_uid = k.study_instance_uid
+       AND t.series_instance_uid = k.series_instance_uid AND t.sop_instance_uid = k.sop_instance_uid
+)
+SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row, e.study_row
+  FROM taken AS t JOIN series AS e ON e.id = t.series_row
+"""  # noqa: S608  (made of the names and types of our own classes only)
+
+
+async def _insert(
+    db: Connection,
+    tenant_id: int,
+    new: Sequence[NewInstance],
+    studies: LockedStudies,
+    blobs: Mapping[str, int],
+) -> dict[str, _Taken]:
+    """Insert those of the instances whose UID is free; returns who holds the UIDs of the others."""
+    study_variants, study_at = _variants([(one.study_instance_uid, one.study_attributes) for one in new])
+    series_variants, series_at = _variants(
+        [(one.study_instance_uid, one.series_instance_uid, one.series_attributes) for one in new]
+    )
+    by_study, by_series = [new[at] for at in study_variants], [new[at] for at in series_variants]
+    rows = await db.fetch(
+        _INSERT,
+        tenant_id,
+        [studies.rows[one.study_instance_uid] for one in by_study],
+        _json([one.study for one in by_study]),
+        [one.study_attributes for one in by_study],
+        [studies.rows[one.study_instance_uid] for one in by_series],
+        _json([one.series for one in by_series]),
+        [one.series_attributes for one in by_series],
+        study_at,
+        series_at,
+        _json([one.instance for one in new]),
+        [one.instance_attributes for one in new],
+        [one.digest for one in new],
+        [one.file_meta for one in new],
+        [one.preamble for one in new],
+        [one.pixel_layout for one in new],
+        [one.metadata for one in new],
+        [one.bulkdata for one in new],
+        [one.frame_entries for one in new],
+        list(blobs.keys()),
+        list(blobs.values()),
+    )
+    return {row["sop_instance_uid"]: _Taken(*list(row.values())[1:]) for row in rows}
+
+
+def _variants(keys: Sequence[tuple[object, ...]]) -> tuple[list[int], list[int]]:
+    """Where each distinct key is first met, and for every key the number (from 1) of its variant."""
+    number: dict[tuple[object, ...], int] = {}
+    first: list[int] = []
+    for at, key in enumerate(keys):
+        if number.setdefault(key, len(first) + 1) > len(first):
+            first.append(at)
+    return first, [number[key] for key in keys]
+
+
+def _json(columns: Sequence[StudyColumns | SeriesColumns | InstanceColumns]) -> str:
+    return orjson.dumps(columns).decode()

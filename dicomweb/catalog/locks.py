@@ -1,0 +1,101 @@
+"""How transactions that change instances take their locks: the same order in all of them.
+
+1. The rows of all studies concerned, in order of their UID, with SELECT ... FOR NO KEY UPDATE; a missing
+   one is inserted, in the same order.
+2. Everything below a study belongs to the holder of its row: series, counts, blobs and tombstones need no
+   lock of their own.
+3. New instances in order of their SOP Instance UID: the one thing that senders of two studies can contend
+   for, by the unique index over the tenant.
+
+So no two transactions wait for each other in a circle. Study rows are held for a statement or two and the
+commit; all that costs time (parsing, compressing) happens before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from dicomweb.catalog.pool import Connection
+from dicomweb.errors import Unavailable
+
+
+class TryAgain(Exception):
+    """What the transaction needs is not locked, and locking it now would break the order."""
+
+
+@asynccontextmanager
+async def write_transaction(db: Connection) -> AsyncIterator[None]:
+    """A transaction for statements whose best plan never depends on their arguments.
+
+    They are planned once a connection: planning the large insert takes longer than running it. A plan made
+    without statistics, just after the first instances, could read whole tables, so it may not.
+    """
+    await db.execute("BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off")
+    try:
+        yield
+    except BaseException:
+        if not db.is_closed():
+            await db.execute("ROLLBACK")
+        raise
+    # PostgreSQL answers the COMMIT of a broken transaction with a quiet ROLLBACK.
+    if await db.execute("COMMIT") != "COMMIT":
+        raise Unavailable("The archive's database did not commit.")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedStudies:
+    """Rows by Study Instance UID. created: some may be new, and are empty until something is added."""
+
+    rows: dict[str, int]
+    created: bool = False
+
+
+_LOCK = """
+    SELECT id, study_instance_uid
+      FROM study
+     WHERE tenant_id = $1 AND study_instance_uid = ANY ($2::text[])
+     ORDER BY study_instance_uid
+       FOR NO KEY UPDATE
+"""
+
+_LOCK_OR_CREATE = """
+    INSERT INTO study AS s (tenant_id, study_instance_uid, revision, attributes)
+    SELECT $1, uid, 0, '' FROM unnest($2::text[]) AS uid ORDER BY uid
+        ON CONFLICT (tenant_id, study_instance_uid) DO UPDATE SET revision = s.revision
+    RETURNING id, study_instance_uid
+"""
+
+
+async def lock_studies(db: Connection, tenant_id: int, studies: Iterable[str]) -> LockedStudies:
+    """Lock those of the studies that exist."""
+    rows = await db.fetch(_LOCK, tenant_id, list(studies))
+    return LockedStudies({row["study_instance_uid"]: row["id"] for row in rows})
+
+
+async def lock_or_create_studies(
+    db: Connection, tenant_id: int, studies: set[str], *, create: bool
+) -> LockedStudies:
+    """Lock studies, missing ones too.
+
+    Looking first spares the study's row a dead version for every instance; but where some are missing and
+    some were locked by the look, only a new transaction with `create` keeps the order: raises TryAgain.
+    """
+    if not create:
+        found = await lock_studies(db, tenant_id, studies)
+        if len(found.rows) == len(studies):
+            return found
+        if found.rows:
+            raise TryAgain
+    rows = await db.fetch(_LOCK_OR_CREATE, tenant_id, list(studies))
+    return LockedStudies({row["study_instance_uid"]: row["id"] for row in rows}, created=True)
+
+
+_DROP_EMPTY = "DELETE FROM study WHERE id = ANY ($1::bigint[]) AND number_of_instances = 0"
+
+
+async def drop_empty_studies(db: Connection, studies: LockedStudies) -> None:
+    """Remove studies that were made to be locked and then got nothing."""
+    if studies.created:
+        await db.execute(_DROP_EMPTY, list(studies.rows.values()))
