@@ -1,0 +1,337 @@
+"""Content negotiation (PS3.18 8.7): what real clients ask for, and the rules one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
+from dicomweb.errors import InvalidRequest, NotAcceptable
+from dicomweb.protocol.media_types import media_ranges
+from dicomweb.protocol.negotiate import Acceptable, acceptable, available, choose, negotiate
+from dicomweb.protocol.representations import Category, Chosen, Resource, Stored, category_of
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "accept_clients.json"
+
+ELE = "1.2.840.10008.1.2.1"
+IMPLICIT = "1.2.840.10008.1.2"
+BIG = "1.2.840.10008.1.2.2"
+JPEG = "1.2.840.10008.1.2.4.50"
+JLS = "1.2.840.10008.1.2.4.80"
+J2K = "1.2.840.10008.1.2.4.90"
+MP4 = "1.2.840.10008.1.2.4.102"
+DICOM = 'multipart/related; type="application/dicom"'
+SINGLE = "application/dicom"
+M = "multipart application/dicom "
+S = "single application/dicom "
+OCTETS = 'multipart/related; type="application/octet-stream"'
+JSON_RESOURCES = (Resource.METADATA, Resource.SEARCH, Resource.STORE_RESPONSE)
+
+
+def image(uid: str, *, decodable: bool = True, codestreams: int = 1) -> Stored:
+    return Stored(uid, category_of("1.2.840.10008.5.1.4.1.1.2", uid, 1), decodable, codestreams)
+
+
+def accept(resource: Resource, *headers: str, parameters: tuple[str, ...] = ()) -> Acceptable:
+    return acceptable(headers, parameters, resource)
+
+
+def one(resource: Resource, header: str, stored: Stored, **more: Any) -> str:
+    """packaging, media type and transfer syntax of a single-item answer, or 406."""
+    try:
+        wanted = accept(resource, header, **more)
+        if resource in JSON_RESOURCES:
+            return "single application/dicom+json"
+        answer = negotiate(wanted, [stored], single_item=True)
+    except NotAcceptable:
+        return "406"
+    (chosen,) = answer.parts
+    assert chosen is not None
+    packaging = "multipart" if answer.multipart else "single"
+    return " ".join(filter(None, (packaging, chosen.media_type, chosen.transfer_syntax_uid)))
+
+
+def golden_stored(text: str) -> Stored:
+    uid = text.lstrip("!#")
+    if not uid or "/" in uid:
+        return Stored.value(uid)
+    if text[0] == "#":
+        return Stored(uid, Category.TEXT)
+    return image(uid, decodable=text[0] != "!")
+
+
+def golden_cases() -> list[Any]:
+    cases = json.loads(GOLDEN.read_text())["cases"]
+    return [
+        pytest.param(case, stored, expected, id=f"{case['client'][:40]} {case['resource']} {stored}")
+        for case in cases
+        for stored, expected in case["stored"].items()
+    ]
+
+
+@pytest.mark.parametrize(("case", "stored", "expected"), golden_cases())
+def test_real_clients_get_what_they_need(case: dict[str, Any], stored: str, expected: str) -> None:
+    (header,) = case["accept"]
+    assert one(Resource(case["resource"]), header, golden_stored(stored)) == expected
+
+
+# --- Quality and order (G-20 to G-24)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (f"{DICOM};q=0.1, application/dicom", S + ELE),
+        (f"application/dicom;Q=0.100, {DICOM}", M + ELE),
+        (f"{DICOM}, application/dicom", M + ELE),
+        ("*/*, application/dicom;q=0.5", M + ELE),
+        (f"{DICOM};q=0, */*", S + ELE),
+        ("application/dicom;q=0, multipart/*;q=0, */*", "406"),
+        (f"{SINGLE};transfer-syntax={J2K};q=0, {SINGLE};transfer-syntax=*", S + ELE),
+        ("application/*", S + ELE),
+        ("multipart/related", M + ELE),
+        ("multipart/*", M + ELE),
+        ('MULTIPART/Related; TYPE="Application/DICOM"; charset=utf-8; boundary=x', M + ELE),
+        ('multipart/related; transfer-syntax="*"; type="application/dicom"', M + J2K),
+        (f"garbage, ;;;, {SINGLE};q=2, {SINGLE};q=x, text/*;q=0.3, {SINGLE}", S + ELE),
+        (f"application/dicom;transfer-syntax={J2K};transfer-syntax={ELE}", "406"),
+        ("multipart/mixed; type=application/dicom", "406"),
+        ("image/*", "406"),
+        ("garbage", "406"),
+        ("application/dicom+json", "406"),
+        (f"application/dicom;transfer-syntax={IMPLICIT}", "406"),
+    ],
+)
+def test_quality_then_order_of_appearance_decides(header: str, expected: str) -> None:
+    assert one(Resource.INSTANCES, header, image(J2K)) == expected
+
+
+def test_a_comma_in_quotes_does_not_separate() -> None:
+    assert one(Resource.INSTANCES, 'text/x;a="1, application/dicom, 2"', image(ELE)) == "406"
+
+
+def test_header_lines_are_joined() -> None:
+    assert accept(Resource.METADATA, "text/html", "application/dicom+json;q=0.1")
+
+
+def test_a_request_without_accept_is_as_any_unless_strict() -> None:
+    for headers in ([], [""], [" , "]):
+        assert negotiate(acceptable(headers, [], Resource.INSTANCES), [image(ELE)], single_item=True)
+        with pytest.raises(NotAcceptable):
+            acceptable(headers, [], Resource.INSTANCES, strict=True)
+
+
+# --- The accept parameter (G-26, G-27, Z-11)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "header", "expected"),
+    [
+        ("application/dicom", "*/*", S + ELE),
+        (f"application/dicom;transfer-syntax={J2K}", "*/*", S + J2K),
+        ("application/dicom;transfer-syntax=*", "application/dicom", S + J2K),
+        (f"application/dicom;q=0.1,{DICOM}", "*/*", M + ELE),
+        ("application/dicom", DICOM, "406"),
+        ("text/html", "*/*", M + ELE),
+        ("text/html", "application/dicom", S + ELE),
+        ("text/html", "text/html", "406"),
+        ("", "application/dicom", S + ELE),
+    ],
+)
+def test_the_accept_parameter_comes_first_within_the_header(
+    parameter: str, header: str, expected: str
+) -> None:
+    assert one(Resource.INSTANCES, header, image(J2K), parameters=(parameter,)) == expected
+
+
+@pytest.mark.parametrize(
+    "parameter", ["*/*", "application/*", 'multipart/related;type="*/*"', "x", "a/b;q=7", "*"]
+)
+def test_a_malformed_accept_parameter_is_a_bad_request(parameter: str) -> None:
+    with pytest.raises(InvalidRequest):
+        accept(Resource.INSTANCES, "*/*", parameters=(parameter,))
+
+
+# --- Packaging (G-28, G-36, W-60)
+
+
+def test_single_part_types_are_dropped_where_several_items_could_be() -> None:
+    wanted = accept(Resource.INSTANCES, f"application/dicom, {DICOM};q=0.1")
+    assert not negotiate(wanted, [image(ELE)], single_item=True).multipart
+    assert negotiate(wanted, [image(ELE)], single_item=False).multipart
+    with pytest.raises(NotAcceptable) as caught:
+        negotiate(accept(Resource.INSTANCES, "application/dicom"), [image(ELE)], single_item=False)
+    assert all(line.startswith("multipart/related") for line in caught.value.available)
+
+
+def test_every_part_is_chosen_for_itself() -> None:
+    report = Stored(IMPLICIT, Category.TEXT)
+    wanted = accept(Resource.INSTANCES, f"{DICOM}; transfer-syntax={JLS}")
+    answer = negotiate(wanted, [image(ELE), image(JLS), report, image(JLS)], single_item=False)
+    assert answer.multipart
+    assert not answer.complete
+    assert answer.root_type == "application/dicom"
+    as_stored = Chosen("application/dicom", JLS, True)
+    assert answer.parts == (None, as_stored, Chosen("application/dicom", ELE, False), as_stored)
+    assert choose(wanted, image(JLS), multipart=True) == as_stored
+    assert choose(wanted, image(JLS), multipart=False) is None
+
+
+def test_codestreams_of_many_frames_never_go_as_one_part() -> None:
+    clip = image(J2K, codestreams=3)
+    assert one(Resource.BULKDATA, "*/*;transfer-syntax=*", clip) == f"multipart image/jp2 {J2K}"
+    assert one(Resource.BULKDATA, "image/jp2", clip) == "406"
+    assert one(Resource.BULKDATA, "*/*", clip) == f"single application/octet-stream {ELE}"
+    assert (
+        one(Resource.BULKDATA, "*/*", image(J2K, decodable=False, codestreams=3))
+        == f"multipart image/jp2 {J2K}"
+    )
+
+
+# --- Labels and the meaning of as_stored
+
+
+@pytest.mark.parametrize(
+    ("uid", "as_stored"),
+    [(ELE, True), (IMPLICIT, True), (BIG, False), ("1.2.840.10008.1.2.1.98", True), (J2K, False)],
+)
+def test_native_frames_go_as_they_lie_unless_bytes_must_change(uid: str, as_stored: bool) -> None:
+    chosen = choose(accept(Resource.FRAMES, OCTETS), image(uid), multipart=True)
+    assert chosen == Chosen("application/octet-stream", ELE, as_stored)
+    assert chosen.content_type == f"application/octet-stream; transfer-syntax={ELE}"
+
+
+@pytest.mark.parametrize(("uid", "as_stored"), [(ELE, True), (IMPLICIT, False), (BIG, False), (J2K, False)])
+def test_an_instance_is_re_encoded_unless_it_is_explicit_little_endian(uid: str, as_stored: bool) -> None:
+    chosen = choose(accept(Resource.INSTANCES, DICOM), image(uid), multipart=True)
+    assert chosen == Chosen("application/dicom", ELE, as_stored)
+
+
+def test_lossy_video_that_cannot_be_decoded_stands_in_for_the_uncompressed() -> None:
+    assert one(Resource.INSTANCES, DICOM, image(MP4, decodable=False)).endswith(MP4)
+    assert one(Resource.FRAMES, "*/*", image(MP4, decodable=False)) == "406"
+
+
+@pytest.mark.parametrize(
+    "document_type",
+    ["text/html", "image/svg+xml", "application/pdf\r\nSet-Cookie: x", "*/*", "multipart/mixed", "pdf"],
+)
+def test_a_document_type_that_is_unsafe_or_malformed_is_not_repeated(document_type: str) -> None:
+    assert one(Resource.BULKDATA, "*/*", Stored.value(document_type)) == "single application/octet-stream"
+
+
+def test_a_document_goes_under_its_own_type() -> None:
+    assert one(Resource.BULKDATA, "*/*", Stored.value("Model/STL")) == "single model/stl"
+    assert one(Resource.BULKDATA, "application/octet-stream", Stored.value("model/stl")).endswith(
+        "octet-stream"
+    )
+
+
+def test_a_refusal_says_what_is_available() -> None:
+    with pytest.raises(NotAcceptable) as caught:
+        negotiate(accept(Resource.FRAMES, "image/jls"), [image(J2K)], single_item=True)
+    assert caught.value.available == (
+        f'multipart/related; type="application/octet-stream"; transfer-syntax={ELE}',
+        f"application/octet-stream; transfer-syntax={ELE}",
+        f'multipart/related; type="image/jp2"; transfer-syntax={J2K}',
+        f"image/jp2; transfer-syntax={J2K}",
+    )
+    for resource in Resource:
+        assert available(resource)
+    assert f"{DICOM}; transfer-syntax=*" in available(Resource.INSTANCES)
+    assert available(Resource.SEARCH) == ["application/dicom+json"]
+
+
+stored_items = st.builds(
+    Stored,
+    st.sampled_from([*TRANSFER_SYNTAXES, "", "1.2.3"]),
+    st.sampled_from(Category),
+    st.booleans(),
+    st.integers(1, 3),
+    st.sampled_from(["", "application/pdf", "x"]),
+)
+
+
+@given(
+    stored=stored_items, resource=st.sampled_from([Resource.INSTANCES, Resource.FRAMES, Resource.BULKDATA])
+)
+def test_whatever_is_offered_can_be_asked_for_and_is_then_given(stored: Stored, resource: Resource) -> None:
+    for line in available(resource, [stored]):
+        answer = negotiate(accept(resource, line), [stored], single_item=True)
+        (chosen,) = answer.parts
+        assert chosen is not None
+        label = media_ranges([line])[0]
+        assert (label.media_type, label.transfer_syntax) == (
+            chosen.media_type.lower(),
+            chosen.transfer_syntax_uid,
+        )
+        assert answer.multipart is line.startswith("multipart")
+
+
+@given(
+    stored=stored_items,
+    resource=st.sampled_from(Resource),
+    header=st.sampled_from([DICOM, OCTETS, "*/*", "*/*;transfer-syntax=*"]),
+)
+def test_implicit_and_big_endian_are_never_sent(stored: Stored, resource: Resource, header: str) -> None:
+    try:
+        answer = negotiate(accept(resource, header), [stored], single_item=True)
+    except NotAcceptable:
+        return
+    for chosen in answer.parts:
+        assert chosen is not None
+        assert chosen.transfer_syntax_uid not in (IMPLICIT, BIG)
+
+
+WORDS = (
+    '*/* * type/* multipart/related multipart/* application/dicom image/jpeg type type= type=*/* ; , = " \\ /'
+)
+PIECES = f"q q= q=. q=1. 0.5 transfer-syntax {ELE} \0 é"
+fragments = st.sampled_from([*WORDS.split(" "), *PIECES.split(" "), " "])
+header_texts = st.one_of(st.lists(fragments, max_size=20).map("".join), st.text(max_size=60))
+
+
+@settings(max_examples=1000)
+@given(
+    headers=st.lists(header_texts, max_size=3),
+    parameters=st.lists(header_texts, max_size=2),
+    resource=st.sampled_from(Resource),
+    items=st.lists(stored_items, min_size=1, max_size=3),
+    strict=st.booleans(),
+)
+@example(headers=['*/*;a="\\'], parameters=[], resource=Resource.FRAMES, items=[image(ELE)], strict=False)
+def test_any_header_is_answered(
+    headers: list[str], parameters: list[str], resource: Resource, items: list[Stored], strict: bool
+) -> None:
+    with contextlib.suppress(InvalidRequest, NotAcceptable):
+        wanted = acceptable(headers, parameters, resource, strict=strict)
+        negotiate(wanted, items, single_item=len(items) == 1)
+
+
+def test_a_header_of_any_size_costs_little() -> None:
+    header = ",".join([f"{OCTETS};transfer-syntax={JLS};q=0.5"] * 2000)
+    wanted = accept(Resource.FRAMES, header)
+    assert len(wanted.ranges) <= 100
+
+
+@pytest.mark.parametrize(
+    ("sop_class_uid", "uid", "frames", "category"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.2", ELE, 1, Category.SINGLE_FRAME),
+        ("1.2.840.10008.5.1.4.1.1.3.1", J2K, 30, Category.MULTI_FRAME),
+        ("1.2.840.10008.5.1.4.1.1.77.1.4.1", MP4, 0, Category.VIDEO),
+        ("1.2.840.10008.5.1.4.1.1.88.33", ELE, None, Category.TEXT),
+        ("1.2.840.10008.5.1.4.1.1.104.1", ELE, None, Category.TEXT),
+        ("1.2.840.10008.5.1.4.1.1.481.3", ELE, None, Category.OTHER),
+    ],
+)
+def test_the_category_follows_from_class_and_pixels(
+    sop_class_uid: str, uid: str, frames: int | None, category: Category
+) -> None:
+    assert category_of(sop_class_uid, uid, frames) is category
