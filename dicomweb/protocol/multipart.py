@@ -26,12 +26,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2b
 
-from dicomweb.errors import InvalidRequest
+from dicomweb.errors import InvalidRequest, TooLarge
 from dicomweb.protocol.media_types import MediaType, parse_media_type
 
 PART_HEADER_BYTES = 16 << 10
 # More than any sender uses (DICOMweb knows five); each costs a dictionary entry.
 PART_HEADERS = 64
+# One request's outcomes are held in memory until it is answered; a study has some thousand instances.
+PARTS = 100_000
 # White space that transports may add after a boundary (RFC 2046 5.1.1); a bound, so that little is held back.
 _PADDING = 128
 
@@ -114,17 +116,21 @@ class _State(Enum):
 class RelatedReader:
     """Splits a multipart body that comes in chunks, holding back no more than might be a delimiter.
 
-    boundary: as related_body gives it. part_header_bytes: bound of one part's header block.
+    boundary: as related_body gives it. part_header_bytes: bound of one part's header block. most_parts: bound
+    of their number, beyond which feed raises TooLarge.
     Time is linear in the bytes fed, whatever they are; no chunk is copied unless the one before it ended
     within what may be a delimiter. If the first delimiter line ends with a bare LF, every delimiter of the
     body is taken to begin with a bare LF.
     """
 
-    def __init__(self, boundary: str, *, part_header_bytes: int = PART_HEADER_BYTES) -> None:
+    def __init__(
+        self, boundary: str, *, part_header_bytes: int = PART_HEADER_BYTES, most_parts: int = PARTS
+    ) -> None:
         self._dashed = b"--" + boundary.encode("ascii")
         self._rest_of_line = re.compile(rb"(--)|[ \t]{0,%d}(\r?\n|\r?\Z)|-\Z" % _PADDING)
         self._set_line_end(b"\n")  # in the preamble CRLF or LF
         self._part_header_bytes = part_header_bytes
+        self._most_parts = most_parts
         self._state = _State.PREAMBLE
         # The body is read as if a line break came before it, so that the first delimiter is like the others.
         self._held = b"\n"
@@ -250,8 +256,7 @@ class RelatedReader:
         return end + 1
 
     def _skip_part(self, defect: str, position: int, events: list[Event]) -> int:
-        self.parts += 1
-        events.append(PartBegin({}, defect))
+        events.append(self._begin_part(defect))
         self._state = _State.SKIP
         return position  # its line break may belong to the next delimiter
 
@@ -260,9 +265,13 @@ class RelatedReader:
         self._state = _State.DATA_START
         return position
 
-    def _begin_part(self) -> PartBegin:
+    def _begin_part(self, defect: str = "") -> PartBegin:
+        if self.parts >= self._most_parts:
+            raise TooLarge(
+                f"The body has more than {self._most_parts} parts.", hint="Send it in several requests."
+            )
         self.parts += 1
-        return PartBegin(_headers(self._header_lines))
+        return PartBegin({}, defect) if defect else PartBegin(_headers(self._header_lines))
 
     def _start_data(self, buffer: bytes, position: int, events: list[Event]) -> int | None:
         following = self._cross_delimiter_at_line_start(buffer, position, events)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicomweb.errors import InvalidRequest
+from dicomweb.errors import InvalidRequest, TooLarge
 from dicomweb.protocol.multipart import (
     PartBegin,
     PartData,
@@ -181,6 +181,13 @@ def test_a_part_with_a_bad_header_does_not_spoil_the_next(bad: bytes) -> None:
         first, second = read(in_pieces(body, size), part_header_bytes=500)
         assert isinstance(first[1], str)
         assert second == ({}, b"x")
+
+
+def test_the_number_of_parts_is_bounded() -> None:
+    reader = RelatedReader(BOUNDARY, most_parts=2)
+    reader.feed(b"--b\r\n\r\nx\r\n--b\r\n\r\nx")
+    with pytest.raises(TooLarge):
+        reader.feed(b"\r\n--b\r\n\r\nx")
 
 
 @pytest.mark.parametrize("length", range(len(b"--b\r\nA: 1\r\n\r\nx\r\n--b--")))
