@@ -21,7 +21,7 @@ from dicomweb.catalog.locks import (
     lock_or_create_studies,
     write_transaction,
 )
-from dicomweb.catalog.pool import Connection, Pool, connection
+from dicomweb.catalog.pool import Connection, Pool, indexed_connection
 from dicomweb.errors import Unavailable
 
 State = Literal["stored", "identical", "kept", "conflict", "replaced"]
@@ -82,7 +82,7 @@ async def _add_turn(
 ) -> dict[str, State]:
     """One transaction, tried again when another study's sender got between our look and our insert."""
     for attempt in range(_ATTEMPTS):
-        async with connection(pool) as db:
+        async with indexed_connection(pool) as db:
             try:
                 async with write_transaction(db):
                     return await _add(db, tenant_id, new, duplicates, blobs, create=attempt > 0)

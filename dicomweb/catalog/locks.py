@@ -27,12 +27,8 @@ class TryAgain(Exception):
 
 @asynccontextmanager
 async def write_transaction(db: Connection) -> AsyncIterator[None]:
-    """A transaction for statements whose best plan never depends on their arguments.
-
-    They are planned once a connection: planning the large insert takes longer than running it. A plan made
-    without statistics, just after the first instances, could read whole tables, so it may not.
-    """
-    await db.execute("BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off")
+    """A transaction that is over, one way or the other, when the block is. Raises Unavailable."""
+    await db.execute("BEGIN")
     try:
         yield
     except BaseException:

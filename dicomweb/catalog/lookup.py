@@ -1,0 +1,364 @@
+"""Finding what a URL names: where its bytes lie, and nothing that costs more than one index lookup.
+
+An instance is found by the unique index over its SOP Instance UID; the UIDs of its parents are then
+compared (W-09). What is not there answers 410 when it was deleted and 404 else (H-20).
+"""
+
+# ruff: noqa: S608 - the statements are put together from constants of this module only.
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, NoReturn
+
+import asyncpg
+import orjson
+
+from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.pool import Pool, indexed_connection
+from dicomweb.dicom.frame_index import ENTRY_SIZE, EncapsulatedFrame, unpack
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.target import Target
+from dicomweb.errors import Gone, NotFound
+
+# Rows held at once while a study is streamed. Metadata rows can be large (enhanced multi-frame).
+_SOURCE_PAGE = 256
+_METADATA_PAGE = 64
+
+_ROW = Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSource:
+    """One stored instance: where its bytes lie and how they are to be read.
+
+    instance_row: also names the version, for ETags: other content has another row.
+    dataset_offset: counts from the start of the received bytes, which are blob_length bytes at blob_offset.
+    inflated_*: the inflated copy of a deflated data set; 0 where there is none.
+    pixel_layout: its offsets, like those of bulkdata and frames, count from the start of the inflated
+    copy where there is one, else of the received bytes.
+    """
+
+    target: Target
+    instance_row: int
+    revision: int
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    blob_key: str
+    blob_offset: int
+    blob_length: int
+    dataset_offset: int
+    digest: bytes
+    file_meta: bytes
+    preamble: bytes | None
+    inflated_key: str | None
+    inflated_offset: int
+    inflated_length: int
+    pixel_layout: PixelLayout | None
+    is_damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSource:
+    """An instance and the index entries of the asked frames, in the order in which they were asked for.
+
+    entries: empty for native pixel data; shorter than asked where a frame is beyond the index.
+    """
+
+    source: InstanceSource
+    entries: tuple[EncapsulatedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkdataPlace:
+    """One bulkdata value of an instance: `length` bytes at `offset`, counted as InstanceSource says."""
+
+    source: InstanceSource
+    vr: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The instances of a target as they were at one moment, in W-64 order, and its revision then.
+
+    rows: eight bytes an instance, so that even a study of a million stays small. What a row says never
+    changes; an instance that is deleted later is missing from the pages.
+    """
+
+    revision: int
+    rows: bytes
+
+    def __len__(self) -> int:
+        return len(self.rows) // _ROW.size
+
+    def pages(self, size: int) -> list[list[int]]:
+        """The rows, `size` at a time."""
+        step = size * _ROW.size
+        return [
+            [row for (row,) in _ROW.iter_unpack(self.rows[start : start + step])]
+            for start in range(0, len(self.rows), step)
+        ]
+
+
+# --- instances -------------------------------------------------------------------------------------
+
+_SOURCE = """
+    s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.id, i.revision, i.sop_class_uid,
+    i.transfer_syntax_uid, i.blob_key, i.blob_offset, i.blob_length, i.dataset_offset, i.digest,
+    i.file_meta, i.preamble, i.inflated_key, i.inflated_offset, i.inflated_length, i.pixel_layout,
+    i.damaged_at IS NOT NULL
+"""
+_SOURCE_FIELDS = 19
+_FROM = "FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row"
+_INSTANCE = f"""
+    {_FROM}
+    WHERE i.tenant_id = $1 AND i.sop_instance_uid = $4 AND i.superseded_at IS NULL
+      AND e.series_instance_uid = $3 AND s.study_instance_uid = $2
+"""
+
+_ONE_SOURCE = f"SELECT {_SOURCE} {_INSTANCE}"
+_SOURCES = f"SELECT {_SOURCE} {_FROM} WHERE i.id = ANY ($1::bigint[])"
+
+
+async def instance_source(pool: Pool, tenant_id: int, target: Target) -> InstanceSource:
+    """Locate one instance. Raises NotFound, Gone."""
+    async with indexed_connection(pool) as db:
+        row = await db.fetchrow(_ONE_SOURCE, tenant_id, target.study, target.series, target.instance)
+    if row is None:
+        await _raise_missing(pool, tenant_id, target)
+    return _source(row)
+
+
+async def instance_pages(
+    pool: Pool, tenant_id: int, target: Target, *, found: Contents | None = None
+) -> AsyncIterator[Sequence[InstanceSource]]:
+    """The instances of a study or series in W-64 order, or the one instance, page by page.
+
+    All are of one moment; `found` is that moment, when the caller has it already.
+    Raises NotFound, Gone before the first page.
+    """
+    if target.instance and found is None:
+        yield [await instance_source(pool, tenant_id, target)]
+        return
+    found = found or await contents(pool, tenant_id, target)
+    for rows in found.pages(_SOURCE_PAGE):
+        async with indexed_connection(pool) as db:
+            sources = {source.instance_row: source for source in map(_source, await db.fetch(_SOURCES, rows))}
+        yield [sources[row] for row in rows if row in sources]
+
+
+def _source(row: asyncpg.Record) -> InstanceSource:
+    (
+        study, series, instance, row_id, revision, sop_class_uid, transfer_syntax_uid, blob_key, blob_offset,
+        blob_length, dataset_offset, digest, file_meta, preamble, inflated_key, inflated_offset,
+        inflated_length, layout, is_damaged,
+    ) = tuple(row)[:_SOURCE_FIELDS]  # fmt: skip
+    return InstanceSource(
+        target=Target(study, series, instance),
+        instance_row=row_id,
+        revision=revision,
+        sop_class_uid=sop_class_uid,
+        transfer_syntax_uid=transfer_syntax_uid,
+        blob_key=blob_key,
+        blob_offset=blob_offset,
+        blob_length=blob_length,
+        dataset_offset=dataset_offset,
+        digest=digest,
+        file_meta=file_meta,
+        preamble=preamble,
+        inflated_key=inflated_key,
+        inflated_offset=inflated_offset or 0,
+        inflated_length=inflated_length or 0,
+        pixel_layout=PixelLayout.from_json(layout) if layout is not None else None,
+        is_damaged=is_damaged,
+    )
+
+
+# --- frames ----------------------------------------------------------------------------------------
+
+# substring() fetches only the pieces of the value that hold the asked entries: it is stored uncompressed.
+_ONE_FRAME_SOURCE = f"""
+    SELECT {_SOURCE}, (
+        SELECT string_agg(substring(f.entries FROM n.first FOR n.length), ''::bytea ORDER BY n.position)
+          FROM instance_frames AS f,
+               unnest($5::integer[], $6::integer[]) WITH ORDINALITY AS n (first, length, position)
+         WHERE f.instance_row = i.id)
+    {_INSTANCE}
+"""
+_ENTRIES = "SELECT substring(entries FROM $2 FOR $3) FROM instance_frames WHERE instance_row = $1"
+
+
+async def frame_source(
+    pool: Pool, tenant_id: int, target: Target, frame_indices: Sequence[int]
+) -> FrameSource:
+    """Locate frames of one instance, in one query. frame_indices: from 0. Raises NotFound, Gone."""
+    firsts, lengths = _stretches(frame_indices)
+    async with indexed_connection(pool) as db:
+        row = await db.fetchrow(
+            _ONE_FRAME_SOURCE, tenant_id, target.study, target.series, target.instance, firsts, lengths
+        )
+    if row is None:
+        await _raise_missing(pool, tenant_id, target)
+    return FrameSource(_source(row), tuple(unpack(row[_SOURCE_FIELDS] or b"")))
+
+
+async def frame_entries(
+    pool: Pool, instance_row: int, first_index: int, count: int
+) -> list[EncapsulatedFrame]:
+    """Index entries of `count` frames from `first_index` on; fewer where the index ends."""
+    async with indexed_connection(pool) as db:
+        entries = await db.fetchval(_ENTRIES, instance_row, *_stretch(first_index, count))
+    return list(unpack(entries or b""))
+
+
+def _stretches(frame_indices: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Neighbours among the asked frames share one substring; returns first bytes (from 1) and lengths."""
+    runs: list[list[int]] = []
+    for index in frame_indices:
+        # An index beyond the largest value that PostgreSQL can hold is beyond any frame too.
+        if ENTRY_SIZE * (index + 1) >= 1 << 30:
+            continue
+        if runs and index == runs[-1][0] + runs[-1][1]:
+            runs[-1][1] += 1
+        else:
+            runs.append([index, 1])
+    stretches = [_stretch(first, count) for first, count in runs]
+    return [first for first, _ in stretches], [length for _, length in stretches]
+
+
+def _stretch(first_index: int, count: int) -> tuple[int, int]:
+    return 1 + ENTRY_SIZE * first_index, ENTRY_SIZE * count
+
+
+# --- studies and series ----------------------------------------------------------------------------
+
+# Series by number, instances by number, both then by UID; what has no number comes last (W-64).
+_ORDERED_ROWS = """
+    coalesce(string_agg(int8send(i.id), ''::bytea ORDER BY e.series_number, e.series_instance_uid,
+                                                           i.instance_number, i.sop_instance_uid), '')
+"""
+_STUDY_CONTENTS = f"""
+    SELECT s.revision, (
+        SELECT {_ORDERED_ROWS}
+          FROM series AS e JOIN instance AS i ON i.series_row = e.id AND i.superseded_at IS NULL
+         WHERE e.study_row = s.id)
+      FROM study AS s
+     WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
+"""
+_SERIES_CONTENTS = f"""
+    SELECT e.revision, (
+        SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND i.superseded_at IS NULL)
+      FROM study AS s JOIN series AS e ON e.study_row = s.id AND e.series_instance_uid = $3
+     WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
+"""
+_INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id) {_INSTANCE}"
+_CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _INSTANCE_CONTENTS}
+
+_STUDY_REVISION = "SELECT revision FROM study AS s WHERE s.tenant_id = $1 AND s.study_instance_uid = $2"
+_SERIES_REVISION = """
+    SELECT e.revision FROM study AS s JOIN series AS e ON e.study_row = s.id AND e.series_instance_uid = $3
+     WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
+"""
+_INSTANCE_REVISION = f"SELECT i.revision {_INSTANCE}"
+_REVISION = {"study": _STUDY_REVISION, "series": _SERIES_REVISION, "instance": _INSTANCE_REVISION}
+
+
+async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
+    """What the target holds now, and its revision, read in one snapshot. Raises NotFound, Gone."""
+    async with indexed_connection(pool) as db:
+        row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *_uids(target))
+    if row is None:
+        await _raise_missing(pool, tenant_id, target)
+    return Contents(row[0], row[1])
+
+
+async def revision(pool: Pool, tenant_id: int, target: Target) -> int:
+    """A number that changes with every change to the target or below it. Raises NotFound, Gone."""
+    async with indexed_connection(pool) as db:
+        found: int | None = await db.fetchval(_REVISION[target.level], tenant_id, *_uids(target))
+    if found is None:
+        await _raise_missing(pool, tenant_id, target)
+    return found
+
+
+def _uids(target: Target) -> tuple[str, ...]:
+    return tuple(uid for uid in (target.study, target.series, target.instance) if uid)
+
+
+# --- metadata and bulkdata -------------------------------------------------------------------------
+
+_METADATA = "SELECT instance_row, metadata FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])"
+_ONE_METADATA = "SELECT metadata FROM instance_metadata WHERE instance_row = $1"
+_BULKDATA = f"""
+    SELECT {_SOURCE}, (SELECT bulkdata FROM instance_metadata WHERE instance_row = i.id)
+    {_INSTANCE}
+"""
+
+
+async def metadata_pages(
+    pool: Pool, tenant_id: int, target: Target, *, found: Contents | None = None
+) -> AsyncIterator[Sequence[bytes]]:
+    """Metadata of the target's instances in W-64 order, page by page: zstd of a DICOM JSON object each.
+
+    Every BulkDataURI in it is a path that begins with `/studies/`. All are of one moment; `found` is that
+    moment, when the caller has it already (with the revision that belongs to it).
+    Raises NotFound, Gone before the first page.
+    """
+    found = found or await contents(pool, tenant_id, target)
+    for rows in found.pages(_METADATA_PAGE):
+        async with indexed_connection(pool) as db:
+            stored = {row[0]: row[1] for row in await db.fetch(_METADATA, rows)}
+        yield [stored[row] for row in rows if row in stored]
+
+
+async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) -> BulkdataPlace:
+    """Locate the value that the metadata of an instance names by `path`. Raises NotFound, Gone."""
+    async with indexed_connection(pool) as db:
+        row = await db.fetchrow(_BULKDATA, tenant_id, target.study, target.series, target.instance)
+    if row is None:
+        await _raise_missing(pool, tenant_id, target)
+    stored = row[_SOURCE_FIELDS]
+    place = orjson.loads(decompress(stored)).get(path) if stored is not None else None
+    if place is None:
+        raise NotFound("The instance has no bulkdata at this path.")
+    vr, offset, length = place
+    return BulkdataPlace(_source(row), vr, offset, length)
+
+
+async def document_properties(pool: Pool, instance_row: int) -> tuple[str, int | None]:
+    """MIME type of an encapsulated document, and its length without padding where it is stated (W-41)."""
+    async with indexed_connection(pool) as db:
+        stored = await db.fetchval(_ONE_METADATA, instance_row)
+    if stored is None:
+        raise NotFound("The instance has been deleted meanwhile.")
+    attributes = orjson.loads(decompress(stored))
+    length = _first(attributes, "00420015")
+    return str(_first(attributes, "00420012") or ""), length if isinstance(length, int) else None
+
+
+def _first(attributes: dict[str, Any], tag: str) -> Any:
+    values = attributes.get(tag, {}).get("Value") or [None]
+    return values[0]
+
+
+# --- what is not there -----------------------------------------------------------------------------
+
+_TOMBSTONE = """
+    SELECT FROM tombstone
+     WHERE tenant_id = $1 AND study_instance_uid = $2
+       AND (series_instance_uid, sop_instance_uid) IN (('', ''), ($3, ''), ($3, $4))
+     LIMIT 1
+"""
+
+
+async def _raise_missing(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
+    """410 for what was deleted, or lies below what was; 404 for what was never there."""
+    async with indexed_connection(pool) as db:
+        row = await db.fetchrow(_TOMBSTONE, tenant_id, target.study, target.series, target.instance)
+    if row is not None:
+        raise Gone(f"The {target.level} has been deleted.")
+    raise NotFound(f"There is no such {target.level}.")
