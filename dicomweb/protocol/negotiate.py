@@ -38,8 +38,23 @@ from dicomweb.protocol.representations import (
     Offer,
     Resource,
     Stored,
+    category_of,
     offers,
 )
+
+__all__ = [
+    "Acceptable",
+    "Answer",
+    "Category",
+    "Chosen",
+    "Resource",
+    "Stored",
+    "acceptable",
+    "available",
+    "category_of",
+    "choose",
+    "negotiate",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+"""Ranges and conditions (RFC 9110 13, 14; H-04 to H-06)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomweb.errors import RangeNotSatisfiable
+from dicomweb.protocol.ranges import content_range, effective_range, is_not_modified, parse_range
+
+BODY = bytes(range(10))
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-0", BODY[:1]),
+        ("bytes=2-4", BODY[2:5]),
+        ("bytes=5-", BODY[5:]),
+        ("bytes=5-99999999999999", BODY[5:]),
+        ("bytes=-3", BODY[7:]),
+        ("bytes=-99", BODY),
+        ("Bytes = 1 - 2 ", BODY[1:3]),
+    ],
+)
+def test_a_range_is_the_bytes_it_names(header: str, expected: bytes) -> None:
+    wanted = parse_range(header, len(BODY))
+    assert wanted is not None
+    assert BODY[wanted] == expected
+    assert content_range(wanted, 10) == f"bytes {expected[0]}-{expected[-1]}/10"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "bytes=",
+        "bytes=-",
+        "bytes=4-2",
+        "bytes=0-1,4-5",
+        "items=0-1",
+        "bytes=a-b",
+        "0-1",
+        "bytes=" + "9" * 5000 + "-",
+    ],
+)
+def test_a_header_that_is_not_understood_is_ignored(header: str) -> None:
+    assert parse_range(header, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "length"), [("bytes=10-", 10), ("bytes=10-20", 10), ("bytes=-0", 10), ("bytes=0-", 0)]
+)
+def test_a_range_outside_is_refused_with_the_length(header: str, length: int) -> None:
+    with pytest.raises(RangeNotSatisfiable) as caught:
+        parse_range(header, length)
+    assert caught.value.length == length
+
+
+@given(
+    header=st.one_of(st.text(max_size=30), st.from_regex(r"bytes=[0-9]{0,3}-[0-9]{0,3}", fullmatch=True)),
+    length=st.integers(0, 1000),
+)
+def test_any_header_gives_a_stretch_that_exists(header: str, length: int) -> None:
+    try:
+        wanted = parse_range(header, length)
+    except RangeNotSatisfiable:
+        return
+    assert wanted is None or 0 <= wanted.start < wanted.stop <= length
+
+
+def test_if_range_of_another_version_gives_the_whole() -> None:
+    assert effective_range("bytes=0-1", "", '"1"') == "bytes=0-1"
+    assert effective_range("bytes=0-1", '"1"', '"1"') == "bytes=0-1"
+    for other in ('"2"', 'W/"1"', "Sat, 21 Nov 2026 00:00:00 GMT"):
+        assert effective_range("bytes=0-1", other, '"1"') == ""
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('"1"', True),
+        ('"0", "1"', True),
+        ('W/"1"', True),
+        ('"0",W/"1"', True),
+        ("*", True),
+        ('"0, 1"', False),
+        ("", False),
+        ("1", False),
+        ('"', False),
+    ],
+)
+def test_a_copy_is_current_if_any_of_its_tags_is(header: str, expected: bool) -> None:
+    assert is_not_modified(header, '"1"') is expected
