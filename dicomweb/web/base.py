@@ -6,9 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from dicomweb.settings import Settings
-
-PREFIX = "/dicomweb"
+from dicomweb.settings import BASE_PATH, Settings
 
 
 def base_url(request: HTTPConnection) -> str:
@@ -26,13 +24,13 @@ def base_url(request: HTTPConnection) -> str:
         scheme = forwarded.get("proto", scheme)
         authority = forwarded.get("host", authority)
         prefix = forwarded.get("prefix", prefix).rstrip("/")
-    return f"{scheme}://{authority}{prefix}{PREFIX}"
+    return f"{scheme}://{authority}{prefix}{BASE_PATH}"
 
 
 def public_base(public_url: str) -> str:
     """The DICOMweb base below the server's public URL; a URL that already ends with it stays as it is."""
     url = public_url.rstrip("/")
-    return url if urlsplit(url).path.endswith(PREFIX) else url + PREFIX
+    return url if urlsplit(url).path.endswith(BASE_PATH) else url + BASE_PATH
 
 
 def _authority(request: HTTPConnection) -> str:

@@ -1,0 +1,46 @@
+"""The archive: catalog, object store and decode workers, opened together and closed together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from dicomweb.archive.workers import DecodeWorkers
+from dicomweb.blobs import Blobs, open_blobs
+from dicomweb.catalog.pool import Pool, create_pool
+from dicomweb.settings import DEFAULT_TENANT, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """All that a use case needs; holds no state of its own (design invariant 8)."""
+
+    settings: Settings
+    pool: Pool
+    blobs: Blobs
+    workers: DecodeWorkers
+    tenant_id: int = DEFAULT_TENANT
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """Open the archive that `settings` name. Raises Unavailable when the database cannot be reached."""
+    async with AsyncExitStack() as stack:
+        pool = await create_pool(settings.database_url)
+        stack.push_async_callback(pool.close)
+        blobs = open_blobs(settings)
+        stack.push_async_callback(blobs.close)
+        workers = DecodeWorkers(
+            count=decode_worker_count(settings),
+            seconds=settings.decode_seconds,
+            memory_bytes=settings.decode_memory,
+        )
+        stack.push_async_callback(workers.close)
+        yield Archive(settings, pool, blobs, workers)
+
+
+def decode_worker_count(settings: Settings) -> int:
+    """Decode workers of one server process: together they fill the cores, and each has at least one."""
+    return settings.decode_workers or max(1, (os.cpu_count() or 1) // settings.workers)

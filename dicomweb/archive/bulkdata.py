@@ -1,0 +1,127 @@
+"""Bulkdata values by the path that metadata names (W-04, W-38, W-39, W-41; M-15..M-17)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.frames import FrameReader, all_frames
+from dicomweb.archive.parts import Body, Flow, Part
+from dicomweb.archive.sources import indexed, stored_form, syntax_of
+from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_properties, frame_entries
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.target import Target
+from dicomweb.pixels.codecs import decoded_length
+from dicomweb.pixels.transcode import swap_words
+from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, Stored, negotiate
+
+ENCAPSULATED_DOCUMENT = "00420011"
+# Bits of a word of each VR whose bytes swap in big endian; the others are bytes or text.
+_WORD_BITS = {
+    **dict.fromkeys(("AT", "OW", "SS", "US"), 16),
+    **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 32),
+    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 64),
+}
+_ITEM_HEADER_SIZE = 8
+_ITEM = b"\xfe\xff\x00\xe0"
+
+
+@dataclass(frozen=True, slots=True)
+class BulkdataPlan:
+    """What answers a bulkdata request. version: identifies the instance's version, for the ETag."""
+
+    answer: Answer
+    parts: Sequence[Part]
+    version: int
+
+
+async def plan_bulkdata(archive: Archive, target: Target, path: str, accept: Acceptable) -> BulkdataPlan:
+    """Locate a value and choose its form. Raises NotFound, Gone, NotAcceptable."""
+    place = await bulkdata_place(archive.pool, archive.tenant_id, target, path)
+    layout = place.source.pixel_layout
+    location = f"{target.path}/bulkdata/{path}"
+    if layout is not None and path == layout.tag:
+        codestreams = layout.frames or 1 if layout.encapsulated else 1
+        form = stored_form(place.source, codestreams=codestreams)
+        answer = negotiate(accept, [form], single_item=True)
+        bodies = await _pixel_bodies(archive, place, layout, _only(answer))
+    else:
+        document_type, length = await _document(archive, place, path)
+        answer = negotiate(accept, [Stored.value(document_type)], single_item=True)
+        bodies = [_value_body(archive, place, length, _WORD_BITS.get(place.vr, 8))]
+    content_type = _only(answer).content_type
+    parts = [Part(content_type, body, location) for body in bodies]
+    return BulkdataPlan(answer, parts, place.source.instance_row)
+
+
+def _only(answer: Answer) -> Chosen:
+    chosen = answer.parts[0]
+    assert chosen is not None, "negotiate raises when the only part cannot be given"
+    return chosen
+
+
+async def _document(archive: Archive, place: BulkdataPlace, path: str) -> tuple[str, int]:
+    """MIME type and true length of an encapsulated document, its pad byte cut off (W-41)."""
+    if path != ENCAPSULATED_DOCUMENT:
+        return "", place.length
+    document_type, length = await document_properties(archive.pool, place.source.instance_row)
+    return document_type, length if length is not None and 0 <= place.length - length <= 1 else place.length
+
+
+async def _pixel_bodies(
+    archive: Archive, place: BulkdataPlace, layout: PixelLayout, chosen: Chosen
+) -> list[Body]:
+    """One body of native pixels; of stored codestreams one a frame, or one for a whole video (M-16)."""
+    source = place.source
+    if not layout.encapsulated:
+        return [_value_body(archive, place, place.length, layout.bits_allocated)]
+    if not chosen.as_stored:
+        length = decoded_length(layout, source.transfer_syntax_uid) * layout.frames
+        return [[Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]]
+    if layout.frames == 0:
+        return [[Flow(partial(_joined_fragments, archive, place), None, source.instance_row)]]
+    numbers = range(1, layout.frames + 1)
+    entries = await frame_entries(archive.pool, source.instance_row, 0, layout.frames)
+    reader = FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
+    return [reader.body(position, chosen) for position in range(len(numbers))]
+
+
+def _value_body(archive: Archive, place: BulkdataPlace, length: int, word_bits: int) -> Body:
+    """The value in little endian."""
+    stretch = indexed(place.source, place.offset, length)
+    if syntax_of(place.source).little or word_bits == 8:
+        return [stretch]
+
+    async def swapped() -> AsyncIterator[bytes]:
+        async for chunk in archive.blobs.stream(stretch.key, stretch.offset, stretch.length):
+            yield await asyncio.to_thread(swap_words, chunk, word_bits)
+
+    return [Flow(swapped, length, place.source.instance_row)]
+
+
+async def _joined_fragments(archive: Archive, place: BulkdataPlace) -> AsyncIterator[bytes]:
+    """The fragments of an encapsulated value without their item headers and the offset table."""
+    stretch = indexed(place.source, place.offset, place.length)
+    held = b""
+    left = 0  # bytes of the current item still to come
+    items = 0
+    async for chunk in archive.blobs.stream(stretch.key, stretch.offset, stretch.length):
+        data = held + chunk
+        position = 0
+        while position < len(data):
+            if left:
+                piece = data[position : position + left]
+                position += len(piece)
+                left -= len(piece)
+                if items > 1:
+                    yield piece
+            elif len(data) - position < _ITEM_HEADER_SIZE or data[position : position + 4] != _ITEM:
+                break
+            else:
+                left = int.from_bytes(data[position + 4 : position + 8], "little")
+                position += _ITEM_HEADER_SIZE
+                items += 1
+        held = data[position:]

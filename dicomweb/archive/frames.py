@@ -1,0 +1,167 @@
+"""Frames of one instance: located by the index, read by range, decoded in the workers (W-30..W-37)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.parts import Body, Flow, Part
+from dicomweb.archive.sources import indexed, stored_form, syntax_of
+from dicomweb.catalog.lookup import InstanceSource, frame_entries, frame_source
+from dicomweb.dicom.frame_index import EncapsulatedFrame
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.target import Target
+from dicomweb.errors import NotAcceptable, NotFound
+from dicomweb.pixels.codecs import decoded_length
+from dicomweb.pixels.transcode import join_fragments, native_frame, swap_words
+from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, negotiate
+
+# Frames decoded ahead of the one that is being sent: enough to keep a second core busy.
+_AHEAD = 2
+# Index entries fetched at a time when a whole object is decoded.
+_PAGE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class FramesPlan:
+    """What answers a frames request. version: identifies the instance's version, for the ETag."""
+
+    answer: Answer
+    parts: Sequence[Part]
+    version: int
+
+
+async def plan_frames(
+    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable
+) -> FramesPlan:
+    """Locate the frames and choose their form: one catalog query, no byte of pixels.
+
+    numbers: from 1, in the order of the answer. Raises NotFound, Gone, NotAcceptable.
+    """
+    found = await frame_source(archive.pool, archive.tenant_id, target, [number - 1 for number in numbers])
+    source, layout = found.source, _framed(found.source)
+    if max(numbers) > layout.frames:
+        raise NotFound(f"The instance has {layout.frames} frames; a higher frame number was asked for.")
+    answer = negotiate(accept, [stored_form(source)] * len(numbers), single_item=len(numbers) == 1)
+    reader = FrameReader(archive, source, layout, dict(zip(numbers, found.entries, strict=False)), numbers)
+    parts = [
+        Part(chosen.content_type, reader.body(position, chosen), f"{target.path}/frames/{number}")
+        for position, (number, chosen) in enumerate(zip(numbers, answer.parts, strict=True))
+        if chosen is not None
+    ]
+    return FramesPlan(answer, parts, source.instance_row)
+
+
+def _framed(source: InstanceSource) -> PixelLayout:
+    layout = source.pixel_layout
+    if layout is None:
+        raise NotFound("The instance has no pixel data, so it has no frames.")
+    if layout.frames == 0:
+        raise NotAcceptable(
+            "The pixel data of the instance is not divided into frames that can be sent one by one.",
+            available=["application/octet-stream"],
+            hint="Get it whole: its BulkDataURI is in the metadata.",
+        )
+    return layout
+
+
+class FrameReader:
+    """Reads frames of one instance in an order that is known beforehand, decoding a little ahead."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        source: InstanceSource,
+        layout: PixelLayout,
+        entries: dict[int, EncapsulatedFrame],
+        numbers: Sequence[int],
+    ) -> None:
+        """entries: of encapsulated frames, by frame number; empty for native pixel data."""
+        self._archive = archive
+        self._source = source
+        self._layout = layout
+        self._entries = entries
+        self._numbers = numbers
+        self._tasks: dict[int, asyncio.Task[bytes]] = {}
+
+    def body(self, position: int, chosen: Chosen) -> Body:
+        """The frame at this position of the request, in the chosen form."""
+        number = self._numbers[position]
+        if not self._layout.encapsulated:
+            return self._native_body(number)
+        if not chosen.as_stored:
+            length = decoded_length(self._layout, self._source.transfer_syntax_uid)
+            return [Flow(partial(self.decoded, position), length, self._source.instance_row)]
+        entry = self._entries[number]
+        if entry.fragments == 1:
+            return [indexed(self._source, entry.offset, entry.span)]
+        return [
+            Flow(partial(_once, partial(self._codestream, number)), entry.length, self._source.instance_row)
+        ]
+
+    def _native_body(self, number: int) -> Body:
+        bits = self._layout.frame_bits
+        if bits % 8 == 0 and syntax_of(self._source).little:
+            length = bits // 8
+            return [indexed(self._source, self._layout.value_offset + (number - 1) * length, length)]
+        return [
+            Flow(partial(_once, partial(self._native, number)), (bits + 7) // 8, self._source.instance_row)
+        ]
+
+    async def _native(self, number: int) -> bytes:
+        """A frame whose bytes cannot be sent as they lie there: bits out of step, or big endian."""
+        first = (number - 1) * self._layout.frame_bits
+        last = first + self._layout.frame_bits
+        start, stop = first // 8, (last + 7) // 8
+        stretch = indexed(self._source, self._layout.value_offset + start, stop - start)
+        data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
+        if not syntax_of(self._source).little:
+            return await asyncio.to_thread(swap_words, data, self._layout.bits_allocated)
+        return await asyncio.to_thread(native_frame, data, self._layout, number - 1)
+
+    async def _codestream(self, number: int) -> bytes:
+        entry = self._entries[number]
+        stretch = indexed(self._source, entry.offset, entry.span)
+        data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
+        return data if entry.fragments == 1 else join_fragments(data, entry)
+
+    async def _decode(self, number: int) -> bytes:
+        return await self._archive.workers.decode(
+            await self._codestream(number),
+            self._layout,
+            self._source.transfer_syntax_uid,
+            key=(self._source.instance_row, number),
+        )
+
+    async def decoded(self, position: int) -> AsyncIterator[bytes]:
+        """Decode the frame at this position, and start those that come next."""
+        for ahead in range(position, min(position + 1 + _AHEAD, len(self._numbers))):
+            if ahead not in self._tasks:
+                self._tasks[ahead] = asyncio.ensure_future(self._decode(self._numbers[ahead]))
+                self._tasks[ahead].add_done_callback(_observe)
+        yield await self._tasks[position]
+        del self._tasks[position]
+
+
+def _observe(task: asyncio.Task[bytes]) -> None:
+    """Look at the error of a frame decoded ahead for a client that left: else asyncio would log it."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _once(make: partial[Coroutine[None, None, bytes]]) -> AsyncIterator[bytes]:
+    yield await make()
+
+
+async def all_frames(archive: Archive, source: InstanceSource, layout: PixelLayout) -> AsyncIterator[bytes]:
+    """Every frame decoded, in order; a page of the index and a few frames in memory."""
+    for start in range(0, layout.frames, _PAGE):
+        numbers = range(start + 1, min(start + _PAGE, layout.frames) + 1)
+        entries = await frame_entries(archive.pool, source.instance_row, start, len(numbers))
+        reader = FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
+        for position in range(len(numbers)):
+            async for frame in reader.decoded(position):
+                yield frame

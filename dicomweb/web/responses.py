@@ -1,0 +1,189 @@
+"""Answers that stream: single parts with ranges, multipart/related, JSON in pieces (PS3.18 8.6, 8.7).
+
+Raw ASGI: a short answer is one message, a long one goes out in pieces, and a client that left is noticed
+(`send` does not raise then), so that the rest is not read for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.types import Receive, Scope, Send
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.damage import note_damage
+from dicomweb.archive.parts import Body, Literal, Part, Segment, body_length, cut, is_seekable, read_body
+from dicomweb.errors import ClientGone
+from dicomweb.protocol import multipart, ranges
+
+# Pieces as they go to the socket: below, calls cost more than bytes; above, memory without speed.
+_PIECE = 256 << 10
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An ASGI response from an iterator of chunks; the first chunk is at hand before the status is sent.
+
+    length: bytes of the whole body, or None: then the transfer is chunked.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+    length: int | None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pieces = _pieces(self.chunks)
+        headers: Headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in self.headers.items()]
+        if self.length is not None:
+            headers.append((b"content-length", str(self.length).encode()))
+        start = {"type": "http.response.start", "status": self.status, "headers": headers}
+        if scope["method"] == "HEAD":
+            await send(start)
+            await send({"type": "http.response.body", "body": b""})
+            return
+        first = await anext(pieces, b"")
+        await send(start)
+        if self.length is not None and len(first) == self.length:
+            await send({"type": "http.response.body", "body": first})
+            return
+        await self._send_rest(first, pieces, receive, send)
+
+    async def _send_rest(
+        self, first: bytes, pieces: AsyncIterator[bytes], receive: Receive, send: Send
+    ) -> None:
+        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+        try:
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            sent = len(first)
+            async for piece in pieces:
+                if gone.done():
+                    raise ClientGone("The client closed the connection.")
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                sent += len(piece)
+            assert self.length is None or sent == self.length, "announced length differs from what was sent"
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Small chunks joined to pieces worth a call; large ones pass as they are."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _PIECE:
+            yield b"".join(held) if len(held) > 1 else chunk
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def single_part(
+    archive: Archive,
+    part: Part,
+    *,
+    base: str,
+    headers: Mapping[str, str],
+    range_header: str = "",
+    status: int = 200,
+) -> Streamed:
+    """One part as the whole body, or the range of it that was asked for (H-05).
+
+    Raises RangeNotSatisfiable.
+    """
+    found = {**headers, "Content-Type": part.content_type}
+    if part.location:
+        found["Content-Location"] = base + part.location
+    return _with_range(archive, part.body, found, range_header, status)
+
+
+def _with_range(
+    archive: Archive, body: Body, headers: dict[str, str], range_header: str, status: int
+) -> Streamed:
+    length = body_length(body)
+    if length is None or not is_seekable(body):
+        return Streamed(status, headers, _read(archive, body), length)
+    headers["Accept-Ranges"] = "bytes"
+    wanted = ranges.parse_range(range_header, length) if range_header and status == 200 else None
+    if wanted is None:
+        return Streamed(status, headers, _read(archive, body), length)
+    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{length}"
+    pieces = cut(body, wanted.start, wanted.stop)
+    return Streamed(206, headers, _read(archive, pieces), wanted.stop - wanted.start)
+
+
+def related(
+    archive: Archive,
+    parts: Sequence[Part],
+    *,
+    base: str,
+    root_type: str,
+    seed: bytes,
+    headers: Mapping[str, str],
+    range_header: str = "",
+    status: int = 200,
+) -> Streamed:
+    """A multipart/related answer of parts that are all known.
+
+    seed: what the boundary is derived from, so that ranges of two requests fit together (H-06).
+    """
+    boundary = multipart.boundary_for(seed)
+    body: list[Segment] = []
+    for part in parts:
+        body.append(Literal(_part_header(boundary, part, base, first=not body)))
+        body += part.body
+    body.append(Literal(multipart.closing(boundary)))
+    found = {**headers, "Content-Type": multipart.related_content_type(root_type, boundary)}
+    return _with_range(archive, body, found, range_header, status)
+
+
+def related_stream(
+    archive: Archive,
+    parts: AsyncIterator[Part],
+    *,
+    base: str,
+    root_type: str,
+    seed: bytes,
+    headers: Mapping[str, str],
+    status: int = 200,
+) -> Streamed:
+    """A multipart/related answer whose parts come page by page: chunked, memory flat."""
+    boundary = multipart.boundary_for(seed)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        first = True
+        async for part in parts:
+            yield _part_header(boundary, part, base, first=first)
+            first = False
+            async for chunk in _read(archive, part.body):
+                yield chunk
+        yield multipart.closing(boundary)
+
+    found = {**headers, "Content-Type": multipart.related_content_type(root_type, boundary)}
+    return Streamed(status, found, chunks(), None)
+
+
+def _read(archive: Archive, body: Body) -> AsyncIterator[bytes]:
+    return read_body(archive.blobs, body, partial(note_damage, archive))
+
+
+def _part_header(boundary: str, part: Part, base: str, *, first: bool) -> bytes:
+    headers = [("Content-Type", part.content_type)]
+    if part.location:
+        headers.append(("Content-Location", base + part.location))
+    if part.length is not None:
+        headers.append(("Content-Length", str(part.length)))
+    return multipart.part_header(boundary, headers, first=first)

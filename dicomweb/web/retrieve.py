@@ -1,0 +1,45 @@
+"""WADO-RS retrieve of a study, series or instance as DICOM (PS3.18 10.4.1.1.1)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.retrieve import RetrievePlan, plan_instances
+from dicomweb.protocol import negotiate
+from dicomweb.web.answers import answer_parts
+from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.responses import Streamed, related_stream
+from dicomweb.web.targets import acceptable, base_url, target_of
+
+
+async def instances(request: Request) -> Response | Streamed:
+    """Every instance of the target, each in the best form that the request accepts."""
+    archive: Archive = request.state.archive
+    accept = acceptable(request, negotiate.Resource.INSTANCES)  # 400, 406
+    plan = await plan_instances(archive, target_of(request), accept)  # 400, 404, 406, 410
+    headers = cache_headers(plan.version, str(plan.multipart), *plan.forms, base_url(request))
+    status = 200
+    if not plan.complete:
+        status = 206
+        headers["Warning"] = f'299 {base_url(request)} "Some instances cannot be given in the requested form"'
+    if plan.parts is not None:
+        return answer_parts(request, plan.parts, multipart=plan.multipart, headers=headers, status=status)
+    if not_modified(request, headers):
+        return Response(status_code=304, headers=headers)
+    return _stream(request, archive, plan, headers, status)
+
+
+def _stream(
+    request: Request, archive: Archive, plan: RetrievePlan, headers: dict[str, str], status: int
+) -> Streamed:
+    return related_stream(
+        archive,
+        plan.stream(),
+        base=base_url(request),
+        root_type=plan.root_type,
+        seed=headers["ETag"].encode(),
+        headers=headers,
+        status=status,
+    )

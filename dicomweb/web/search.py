@@ -1,0 +1,65 @@
+"""Search (QIDO-RS): six resources, three handlers (PS3.18 10.6)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.search import SearchAnswer, find, results_json
+from dicomweb.protocol.negotiate import Resource
+from dicomweb.protocol.search_query import Level, parse_search
+from dicomweb.protocol.search_response import warning_header
+from dicomweb.web.base import base_url
+from dicomweb.web.responses import Streamed
+from dicomweb.web.targets import acceptable, target_of
+
+_DICOM_JSON = "application/dicom+json"
+# Results up to here are written before the status goes out, so that the length is known.
+_WHOLE = 500
+
+
+async def studies(request: Request) -> Response | Streamed:
+    """Studies."""
+    return await _search(request, Level.STUDY)
+
+
+async def series(request: Request) -> Response | Streamed:
+    """Series, of one study or of all."""
+    return await _search(request, Level.SERIES)
+
+
+async def instances(request: Request) -> Response | Streamed:
+    """Instances, of one series, of one study or of all."""
+    return await _search(request, Level.INSTANCE)
+
+
+async def _search(request: Request, level: Level) -> Response | Streamed:
+    """One page of results; 204 when there are none, also under a study that does not exist (Q-50, Z-06)."""
+    archive: Archive = request.state.archive
+    target = target_of(request)
+    acceptable(request, Resource.SEARCH)
+    query = parse_search(
+        request.scope["query_string"],
+        level,
+        study_instance_uid=target.study,
+        series_instance_uid=target.series,
+    )
+    answer = await find(archive, query)
+    base = base_url(request)
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+    if answer.warnings:
+        headers["Warning"] = ", ".join(warning_header(base, sentence) for sentence in answer.warnings)
+    return await _answer(archive, answer, base, headers)
+
+
+async def _answer(
+    archive: Archive, answer: SearchAnswer, base: str, headers: dict[str, str]
+) -> Response | Streamed:
+    pieces = results_json(archive, answer, base=base)
+    if len(answer.ids) > _WHOLE:
+        return Streamed(200, {**headers, "Content-Type": _DICOM_JSON}, pieces, None)
+    body = b"".join([piece async for piece in pieces])
+    if body == b"[]":
+        return Response(status_code=204, headers=headers)
+    return Response(body, headers=headers, media_type=_DICOM_JSON)

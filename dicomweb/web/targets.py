@@ -1,0 +1,78 @@
+"""What a request names and accepts, read from its URL and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+from starlette.requests import Request
+
+from dicomweb.dicom.target import Target
+from dicomweb.dicom.uid import is_uid
+from dicomweb.errors import InvalidRequest
+from dicomweb.protocol import negotiate, ranges
+from dicomweb.protocol.negotiate import Acceptable, Resource
+from dicomweb.settings import Settings
+from dicomweb.web.base import base_url
+
+__all__ = ["acceptable", "base_url", "content_coding", "range_of", "target_of"]
+
+_LEVELS = ("study", "series", "instance")
+
+
+def target_of(request: Request) -> Target:
+    """The study, series or instance of the URL. Raises InvalidRequest where a UID is malformed (G-11)."""
+    settings: Settings = request.app.state.settings
+    uids: dict[str, str] = {}
+    for level in _LEVELS:
+        uid = request.path_params.get(level)
+        if uid is None:
+            continue
+        if not is_uid(uid, strict=settings.strict_uids):
+            raise InvalidRequest(f"The {level.capitalize()} Instance UID in the URL is not a UID.")
+        uids[level] = uid
+    return Target(**uids)
+
+
+def acceptable(request: Request, resource: Resource) -> Acceptable:
+    """What the request accepts of this resource. Raises InvalidRequest, NotAcceptable."""
+    settings: Settings = request.app.state.settings
+    return negotiate.acceptable(
+        request.headers.getlist("accept"),
+        _accept_parameters(request),
+        resource,
+        strict=settings.strict_accept,
+    )
+
+
+def _accept_parameters(request: Request) -> list[str]:
+    """Every `accept` query parameter, percent-decoded; a plus stays a plus (G-09)."""
+    pairs = (pair.partition("=") for pair in request.url.query.split("&"))
+    return [unquote(value) for name, _, value in pairs if name == "accept"]
+
+
+def range_of(request: Request, etag: str) -> str:
+    """The Range header, empty where If-Range says that the client's copy is another one."""
+    return ranges.effective_range(request.headers.get("range", ""), request.headers.get("if-range", ""), etag)
+
+
+def content_coding(request: Request, offered: Sequence[str]) -> str:
+    """The content coding of the answer: the offered one with the highest q, else identity (H-03)."""
+    best, best_q = "identity", 0.0
+    qualities = _codings(request.headers.get("accept-encoding", ""))
+    for name in offered:
+        quality = qualities.get(name, qualities.get("*", 0.0))
+        if quality > best_q:
+            best, best_q = name, quality
+    return best
+
+
+def _codings(header: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for item in header.split(","):
+        name, _, parameter = item.strip().lower().partition(";")
+        try:
+            found[name.strip()] = float(parameter.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import binary, integers, lists
+
+from dicomweb.archive.parts import Flow, Literal, Segment, Stretch, body_length, cut, is_seekable, read_body
+from dicomweb.blobs.memory import MemoryBlobs
+
+
+async def _blob(blobs: MemoryBlobs, data: bytes) -> None:
+    writer = await blobs.create("one")
+    await writer.write(data)
+    await writer.commit()
+
+
+async def _undamaged(_instance_row: int) -> None:
+    raise AssertionError
+
+
+async def _read(blobs: MemoryBlobs, body: list[Segment]) -> bytes:
+    return b"".join([chunk async for chunk in read_body(blobs, body, _undamaged)])
+
+
+@given(pieces=lists(binary(max_size=20), max_size=6), start=integers(0, 130), size=integers(0, 130))
+def test_a_cut_body_holds_the_same_bytes_as_the_whole_one_cut(
+    pieces: list[bytes], start: int, size: int
+) -> None:
+    """Every other segment is a stretch of a blob, so that both kinds are cut."""
+
+    async def check() -> None:
+        blobs = MemoryBlobs()
+        await _blob(blobs, b"".join(pieces))
+        body: list[Segment] = []
+        offset = 0
+        for number, piece in enumerate(pieces):
+            body.append(Stretch("one", offset, len(piece)) if number % 2 else Literal(piece))
+            offset += len(piece)
+        whole = b"".join(pieces)
+        assert body_length(body) == len(whole)
+        assert await _read(blobs, body) == whole
+        assert await _read(blobs, cut(body, start, start + size)) == whole[start : start + size]
+
+    asyncio.run(check())
+
+
+def test_a_flow_without_length_leaves_the_body_without_one() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"abc"
+
+    flow = Flow(chunks)
+    assert body_length([Literal(b"x"), flow]) is None
+    assert body_length([Literal(b"x"), Flow(chunks, 3)]) == 4
+    assert not is_seekable([Literal(b"x"), flow])
+    assert asyncio.run(_read(MemoryBlobs(), [Literal(b"x"), flow])) == b"xabc"
+
+
+def test_a_flow_cannot_be_cut() -> None:
+    with pytest.raises(AssertionError):
+        cut([Flow(lambda: None)], 0, 1)  # type: ignore[arg-type,return-value]
