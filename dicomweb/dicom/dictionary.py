@@ -6,6 +6,7 @@ package around them takes 200 ms and numpy, in every process, for code that is n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
@@ -31,10 +32,11 @@ def _table(name: str) -> ModuleType:
 
 _DICOM = _table("_dicom_dict")
 
+_FIRST_OF_DATA_SETS = 0x00080000
 # Tag -> VR as PS3.6 writes it, so also 'US or SS', 'OB or OW', 'US or OW', 'US or SS or OW'.
-VR_OF_TAG: dict[int, str] = {
-    tag: entry[0] for tag, entry in _DICOM.DicomDictionary.items() if entry[0] != "NONE"
-}
+# VR_OF_TAG has what data sets hold; commands, file meta information and directories come below group 8.
+_VR: dict[int, str] = {tag: entry[0] for tag, entry in _DICOM.DicomDictionary.items() if entry[0] != "NONE"}
+VR_OF_TAG = {tag: vr for tag, vr in _VR.items() if tag >= _FIRST_OF_DATA_SETS}
 
 _KEYWORDS: dict[int, str] = {tag: entry[4] for tag, entry in _DICOM.DicomDictionary.items() if entry[4]}
 _TAGS: dict[str, int] = {keyword: tag for tag, keyword in _KEYWORDS.items()}
@@ -60,7 +62,7 @@ def _may_repeat(group: int) -> bool:
 
 def vr_of(tag: int) -> str:
     """The VR of a standard tag as PS3.6 writes it, empty when it is unknown or private."""
-    vr = VR_OF_TAG.get(tag)
+    vr = _VR.get(tag)
     if vr is not None:
         return vr
     if tag & 0xFFFF == 0:
@@ -87,6 +89,25 @@ def keyword_of(tag: int) -> str:
 def tag_of(keyword: str) -> int | None:
     """The tag of a keyword, None when there is none (a repeating group's keyword names no single tag)."""
     return _TAGS.get(keyword)
+
+
+_PIXEL_REPRESENTATION = 0x00280103
+_LUT_DESCRIPTOR = 0x00283002
+_WAVEFORM_BITS_ALLOCATED = 0x54001004
+
+
+def resolved_vr(tag: int, vr: str, number: Callable[[int], int | None], *, explicit: bool) -> str:
+    """One VR of a choice such as 'US or SS' (PS3.5 annex A, PS3.6 notes).
+
+    number: first value of a US element of the same data set or those around it, None when absent.
+    """
+    if vr == "US or SS":
+        return "SS" if number(_PIXEL_REPRESENTATION) == 1 else "US"
+    if vr == "US or OW":
+        return "US" if number(_LUT_DESCRIPTOR) == 1 else "OW"
+    if vr == "OB or OW" and explicit and tag >> 16 == 0x5400:
+        return "OW" if (number(_WAVEFORM_BITS_ALLOCATED) or 16) > 8 else "OB"
+    return "OW"
 
 
 _PrivateTable = dict[str, dict[str, tuple[str, str, str, str]]]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from dicomweb.dicom.encapsulation import Fragments
 
 # offset (bytes), span (bytes), fragments: 20 bytes a frame, so that entry n is at 20 * n.
 _ENTRY = struct.Struct("<QQI")
@@ -37,3 +39,75 @@ def unpack(entries: bytes) -> Iterator[EncapsulatedFrame]:
     """Read catalog entries back."""
     for offset, span, fragments in _ENTRY.iter_unpack(entries):
         yield EncapsulatedFrame(offset, span, fragments)
+
+
+def frames_of(
+    fragments: Fragments, *, frames: int, extended: tuple[bytes, bytes] | None = None
+) -> list[EncapsulatedFrame]:
+    """Which fragments make which frame (PS3.5 A.4, P-08..P-10).
+
+    frames: Number of Frames as stated. extended: Extended Offset Table and its lengths, where present.
+    An answer of another length than `frames` holds the frames that could be told apart.
+    """
+    if not fragments.offsets:
+        return []
+    if extended is not None and (found := _by_extended_table(fragments, *extended, frames)):
+        return found
+    if (starts := _table_starts(fragments)) and len(starts) == frames:
+        return _grouped(fragments, starts)
+    count = len(fragments.offsets)
+    if frames == 1:
+        return _grouped(fragments, [0])
+    if count == frames:
+        return _grouped(fragments, range(count))
+    return _grouped(fragments, _marked_starts(fragments, frames) or starts or range(count))
+
+
+def _by_extended_table(
+    fragments: Fragments, offsets: bytes, lengths: bytes, frames: int
+) -> list[EncapsulatedFrame] | None:
+    """One fragment a frame, with lengths that leave its padding out (PS3.3 C.7.6.3.1.8)."""
+    if len(offsets) != len(lengths) or len(offsets) != 8 * frames:
+        return None
+    found = []
+    place = {offset: index for index, offset in enumerate(fragments.offsets)}
+    first = fragments.items_offset + _ITEM_HEADER_SIZE
+    for (offset,), (length,) in zip(
+        struct.iter_unpack("<Q", offsets), struct.iter_unpack("<Q", lengths), strict=True
+    ):
+        index = place.get(first + offset)
+        if index is None or length > fragments.lengths[index]:
+            return None
+        found.append(EncapsulatedFrame(first + offset, length, 1))
+    return found
+
+
+def _table_starts(fragments: Fragments) -> list[int]:
+    """Index of each frame's first fragment by the Basic Offset Table; empty where it does not fit."""
+    table = fragments.table[: len(fragments.table) // 4 * 4]
+    place = {offset: index for index, offset in enumerate(fragments.offsets)}
+    first = fragments.items_offset + _ITEM_HEADER_SIZE
+    starts = [place.get(first + offset, -1) for (offset,) in struct.iter_unpack("<I", table)]
+    ascending = all(before < after for before, after in zip(starts, starts[1:], strict=False))
+    return starts if starts and starts[0] == 0 and ascending else []
+
+
+def _marked_starts(fragments: Fragments, frames: int) -> list[int]:
+    """First fragments by the marks of codestreams: where one begins or, failing that, after one has ended."""
+    begun = [index for index, mark in enumerate(fragments.starts) if mark]
+    if len(begun) == frames and begun[0] == 0:
+        return begun
+    ended = [0, *(index + 1 for index, mark in enumerate(fragments.ends[:-1]) if mark)]
+    if len(ended) == frames:
+        return ended
+    return begun if begun and begun[0] == 0 else []
+
+
+def _grouped(fragments: Fragments, starts: Sequence[int]) -> list[EncapsulatedFrame]:
+    frames = []
+    offsets, lengths = fragments.offsets, fragments.lengths
+    for number, start in enumerate(starts):
+        after = starts[number + 1] if number + 1 < len(starts) else len(offsets)
+        span = offsets[after - 1] + lengths[after - 1] - offsets[start]
+        frames.append(EncapsulatedFrame(offsets[start], span, after - start))
+    return frames

@@ -1,0 +1,99 @@
+"""Encapsulated pixel data as it lies: items of fragments behind an offset table (PS3.5 A.4)."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dicomweb.dicom import codestream
+from dicomweb.dicom.window import CutOff, Window
+from dicomweb.errors import InvalidDicom
+
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+_HEADERS = {True: struct.Struct("<HHI"), False: struct.Struct(">HHI")}
+# Offset, length and two marks of a fragment are held for each.
+FRAGMENT_COST = 32
+_MARK_SIZE = 12
+_TAIL_SIZE = 4
+
+
+@dataclass(slots=True)
+class Fragments:
+    """The fragments of one pixel data element.
+
+    table: the Basic Offset Table's bytes. items_offset: place of the first item tag after it.
+    offsets, lengths: of each fragment's value. starts, ends: 1 where a codestream seems to begin, and to end.
+    head: the first bytes of the first fragment that has any.
+    """
+
+    table: bytes = b""
+    items_offset: int = 0
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    lengths: array[int] = field(default_factory=lambda: array("Q"))
+    starts: bytearray = field(default_factory=bytearray)
+    ends: bytearray = field(default_factory=bytearray)
+    head: bytes = b""
+    ended: bool = True
+
+    @property
+    def end(self) -> int:
+        """First place after the last fragment."""
+        return self.offsets[-1] + self.lengths[-1] if self.offsets else self.items_offset
+
+
+def read_fragments(
+    window: Window, *, little: bool, longest_table: int, charge: Callable[[int], None]
+) -> Fragments:
+    """Pass over encapsulated pixel data up to and with its delimiter, holding only where fragments lie.
+
+    longest_table: bytes of an offset table beyond which it counts as empty. charge: told of memory kept.
+    Raises InvalidDicom, CutOff.
+    """
+    fragments = Fragments()
+    table_read = False
+    while True:
+        if not window.available(8):
+            return _unended(window, fragments)
+        group, number, length = _HEADERS[little].unpack_from(window.data, window.position)
+        tag = group << 16 | number
+        if tag == _SEQUENCE_END:
+            window.position += 8
+            return fragments
+        if tag != _ITEM or length == _UNDEFINED:
+            raise InvalidDicom("Encapsulated pixel data holds something other than fragments.")
+        window.position += 8
+        if table_read:
+            charge(FRAGMENT_COST)
+            _fragment(window, fragments, length)
+            continue
+        table_read = True
+        if length <= longest_table:
+            fragments.table = window.take(length)
+        else:
+            window.skip(length)
+        fragments.items_offset = window.tell()
+
+
+def _unended(window: Window, fragments: Fragments) -> Fragments:
+    # Some writers leave the delimiter out. The end of a codestream tells that from an object cut off between
+    # two fragments of a frame; the frame count tells the rest.
+    if len(window.data) > window.position or not fragments.ends or not fragments.ends[-1]:
+        raise CutOff
+    fragments.ended = False
+    return fragments
+
+
+def _fragment(window: Window, fragments: Fragments, length: int) -> None:
+    fragments.offsets.append(window.tell())
+    fragments.lengths.append(length)
+    wanted = min(length, _MARK_SIZE if fragments.head else codestream.HEAD_SIZE)
+    window.require(wanted)
+    head = window.data[window.position : window.position + wanted]
+    fragments.head = fragments.head or head
+    fragments.starts.append(codestream.starts_frame(head))
+    tail = min(length, _TAIL_SIZE)
+    window.skip(length - tail)
+    fragments.ends.append(codestream.ends_frame(window.take(tail)))
