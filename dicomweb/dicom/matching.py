@@ -150,7 +150,9 @@ def sound(word: str) -> str:
 
 _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)")
 _TIME = re.compile(r"(\d\d)(?:(:?)(\d\d)(?:\2(\d\d)(?:\.(\d{1,6}))?)?)?")
-_MOMENT = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?([+-]\d{4})?")
+_MOMENT = re.compile(
+    r"(\d{4})(\d\d)?(\d\d)?(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?([+-](?:0\d|1[0-4])[0-5]\d)?"
+)
 
 
 def date_number(text: str) -> int | None:

@@ -1,0 +1,69 @@
+"""Search: a parsed query becomes a page of results and the warnings that go with it (PS3.18 10.6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from dicomweb.archive.archive import Archive
+from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.search import SearchBudget, find_matches, read_rows
+from dicomweb.protocol.search_query import Level, SearchQuery
+from dicomweb.protocol.search_response import ResultWriter, Row, Selection, remaining_warning, select
+from dicomweb.settings import Settings
+
+# Results written at once: what one thread call and one piece of the answer hold.
+_PIECE = 500
+# Up to here writing costs less than the thread that would do it.
+_INLINE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """What a search found. Nothing can refuse the request any more.
+
+    ids: of the page, in order. warnings: plain sentences.
+    """
+
+    ids: Sequence[int]
+    selection: Selection
+    warnings: tuple[str, ...]
+
+
+async def find(archive: Archive, query: SearchQuery) -> SearchAnswer:
+    """Find the page that a query asks for. Raises TooLarge, Unavailable."""
+    settings = archive.settings
+    page = _page_size(settings, query)
+    budget = SearchBudget(rows=settings.search_rows, seconds=settings.search_seconds)
+    matches = await find_matches(archive.pool, archive.tenant_id, query, page=page, budget=budget)
+    more = (remaining_warning(matches.remaining),) if matches.remaining else ()
+    return SearchAnswer(matches.ids, select(query), (*more, *query.warnings))
+
+
+def _page_size(settings: Settings, query: SearchQuery) -> int:
+    """Q-45: the server's maximum, or less where the client asks for less."""
+    maximum = settings.max_studies if query.level == Level.STUDY else settings.max_results
+    return maximum if query.limit is None else min(query.limit, maximum)
+
+
+async def results_json(archive: Archive, answer: SearchAnswer, *, base: str) -> AsyncIterator[bytes]:
+    """The results as one DICOM JSON array, in pieces, so that memory does not grow with the page."""
+    writer = ResultWriter(answer.selection, base, inflate=decompress)
+    opening = b"["
+    for start in range(0, len(answer.ids), _PIECE):
+        rows = await read_rows(archive.pool, answer.selection, answer.ids[start : start + _PIECE])
+        if rows:
+            yield opening + await _written(writer, rows)
+            opening = b","
+    yield b"]" if opening == b"," else b"[]"
+
+
+async def _written(writer: ResultWriter, rows: Sequence[Row]) -> bytes:
+    if len(rows) <= _INLINE:
+        return _joined(writer, rows)
+    return await asyncio.get_running_loop().run_in_executor(None, _joined, writer, rows)
+
+
+def _joined(writer: ResultWriter, rows: Sequence[Row]) -> bytes:
+    return b",".join(map(writer.write, rows))

@@ -1,0 +1,372 @@
+"""Searches of the catalog: a SearchQuery becomes SQL (pure), then rows (PS3.18 10.6; checklist Q-*).
+
+First the ids of the page and of up to REMAINING_CAP matches beyond it, thin rows in the total order; then
+the rows themselves by id. Keys that have a column narrow in SQL; the others are asked of stored JSON in
+Python, row by row, within a budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.pool import Connection, Pool, connection
+from dicomweb.catalog.search_columns import Arguments, conditions, is_declared
+from dicomweb.errors import TooLarge
+from dicomweb.protocol.search_filter import Filter, compile_filter
+from dicomweb.protocol.search_query import Key, Level, SearchQuery
+from dicomweb.protocol.search_response import (
+    REMAINING_CAP,
+    InstanceRow,
+    Row,
+    Selection,
+    SeriesRow,
+    StudyRow,
+    home_level,
+)
+
+# --- the statement ---------------------------------------------------------------------------------
+
+_TABLES = {Level.STUDY: "study", Level.SERIES: "series", Level.INSTANCE: "instance"}
+_FROM = {
+    Level.STUDY: "study",
+    Level.SERIES: "study JOIN series ON series.study_row = study.id",
+    Level.INSTANCE: (
+        "study JOIN series ON series.study_row = study.id JOIN instance ON instance.series_row = series.id"
+    ),
+}
+# Below a row of the level: what EXISTS looks into.
+_BELOW = {
+    (Level.STUDY, Level.SERIES): "series WHERE series.study_row = study.id",
+    (Level.STUDY, Level.INSTANCE): (
+        "series JOIN instance ON instance.series_row = series.id WHERE series.study_row = study.id"
+    ),
+    (Level.SERIES, Level.INSTANCE): "instance WHERE instance.series_row = series.id",
+}
+# Numbers ascending without number last, as the indexes run.
+_ORDER = {
+    Level.STUDY: "study.started_from DESC NULLS LAST, study.study_instance_uid",
+    Level.SERIES: "series.series_number, series.series_instance_uid",
+    Level.INSTANCE: "instance.instance_number, instance.sop_instance_uid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with its arguments."""
+
+    sql: str
+    arguments: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The keys of a query by who answers them.
+
+    declared: by columns, per level. undeclared: by stored JSON, per level.
+    depth: the lowest level whose rows the statement runs over.
+    """
+
+    declared: dict[Level, list[Key]]
+    undeclared: dict[Level, list[Key]]
+    depth: Level
+
+
+def _plan(query: SearchQuery) -> _Plan:
+    declared: dict[Level, list[Key]] = {level: [] for level in Level}
+    undeclared: dict[Level, list[Key]] = {level: [] for level in Level}
+    by_filter = {key.path[0] for key in query.keys if not is_declared(key)}
+    for key in query.keys:
+        level = home_level(key.path[0])
+        if is_declared(key):
+            declared[level].append(key)
+        if key.path[0] in by_filter:
+            # With an undeclared key of the same sequence it must meet in one item: asked again there.
+            undeclared[level].append(key)
+    depth = max([query.level, *(level for level in Level if undeclared[level])])
+    return _Plan(declared, undeclared, depth)
+
+
+def matching_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> Statement:
+    """Ids of the matching rows in the total order, for a query whose keys all have columns."""
+    plan = _plan(query)
+    arguments = Arguments()
+    where = _where(query, plan, tenant_id, arguments)
+    sql = (
+        f"SELECT {_TABLES[query.level]}.id FROM {_FROM[query.level]} WHERE {where}"  # noqa: S608
+        f" ORDER BY {_order(query)}"
+        f" LIMIT {arguments.add(limit)} OFFSET {arguments.add(query.offset)}"
+    )
+    return Statement(sql, tuple(arguments.values))
+
+
+def candidates_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> Statement:
+    """Id of the result and the stored JSON to be asked, in the total order; a result may have several rows.
+
+    Columns: id, study_attributes, series_attributes, metadata; null where no key asks them.
+    """
+    plan = _plan(query)
+    arguments = Arguments()
+    where = _where(query, plan, tenant_id, arguments)
+    documents = {
+        Level.STUDY: "study.attributes",
+        Level.SERIES: "series.attributes",
+        Level.INSTANCE: "instance_metadata.metadata",
+    }
+    wanted = ", ".join(documents[level] if plan.undeclared[level] else "NULL::bytea" for level in documents)
+    source = _FROM[plan.depth]
+    if plan.undeclared[Level.INSTANCE]:
+        source += " JOIN instance_metadata ON instance_metadata.instance_row = instance.id"
+    sql = (
+        f"SELECT {_TABLES[query.level]}.id, {wanted} FROM {source} WHERE {where}"  # noqa: S608
+        f" ORDER BY {_order(query)} LIMIT {arguments.add(limit)}"
+    )
+    return Statement(sql, tuple(arguments.values))
+
+
+def _where(query: SearchQuery, plan: _Plan, tenant_id: int, arguments: Arguments) -> str:
+    tenant = arguments.add(tenant_id)
+    found = [f"{_TABLES[level]}.tenant_id = {tenant}" for level in Level if level <= plan.depth]
+    if query.study_instance_uid:
+        found.append(f"study.study_instance_uid = {arguments.add(query.study_instance_uid)}")
+    if query.series_instance_uid:
+        found.append(f"series.series_instance_uid = {arguments.add(query.series_instance_uid)}")
+    for level in Level:
+        if level <= plan.depth:
+            found += _level_conditions(plan, level, arguments)
+    deepest = max(level for level in Level if plan.declared[level] or level == plan.depth)
+    if deepest > plan.depth:
+        found.append(_exists_below(plan, deepest, tenant, arguments))
+    return " AND ".join(found)
+
+
+def _level_conditions(plan: _Plan, level: Level, arguments: Arguments) -> list[str]:
+    found = conditions(plan.declared[level], arguments)
+    if level == Level.INSTANCE:
+        found.append("instance.superseded_at IS NULL")
+    return found
+
+
+def _exists_below(plan: _Plan, deepest: Level, tenant: str, arguments: Arguments) -> str:
+    """Keys of levels below the result: some one row there satisfies all of them (Q-12)."""
+    levels = [level for level in Level if plan.depth < level <= deepest]
+    found = [f"{_TABLES[level]}.tenant_id = {tenant}" for level in levels]
+    for level in levels:
+        found += _level_conditions(plan, level, arguments)
+    return f"EXISTS (SELECT 1 FROM {_BELOW[plan.depth, deepest]} AND {' AND '.join(found)})"  # noqa: S608
+
+
+def _order(query: SearchQuery) -> str:
+    """The total order: upper levels first, unless the path fixes them (Q-47)."""
+    fixed = {Level.STUDY: query.study_instance_uid, Level.SERIES: query.series_instance_uid}
+    return ", ".join(_ORDER[level] for level in Level if level <= query.level and not fixed.get(level))
+
+
+# --- which rows match ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Ids of the page, and how many matches are known beyond it (counted up to REMAINING_CAP + 1)."""
+
+    ids: Sequence[int]
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchBudget:
+    """What a search by undeclared attributes may cost: rows asked, and seconds."""
+
+    rows: int
+    seconds: float
+
+
+async def find_matches(
+    pool: Pool, tenant_id: int, query: SearchQuery, *, page: int, budget: SearchBudget
+) -> Matches:
+    """The first `page` matches after the query's offset.
+
+    Raises TooLarge when undeclared attributes need more than the budget, Unavailable.
+    """
+    if all(map(is_declared, query.keys)):
+        statement = matching_statement(query, tenant_id, limit=page + REMAINING_CAP + 1)
+        async with connection(pool) as db:
+            rows = await db.fetch(statement.sql, *statement.arguments)
+        ids = [row[0] for row in rows]
+        return Matches(ids[:page], len(ids[page:]))
+    async with connection(pool) as db:
+        return await _find_by_filter(db, tenant_id, query, page, budget)
+
+
+# Rows read and asked at once: some 5 ms of work.
+_BATCH = 200
+
+
+async def _find_by_filter(
+    db: Connection, tenant_id: int, query: SearchQuery, page: int, budget: SearchBudget
+) -> Matches:
+    """Ask the candidates batch by batch, until page and count are known or the budget is spent."""
+    search = _FilterSearch(query, page)
+    statement = candidates_statement(query, tenant_id, limit=budget.rows + 1)
+    read = 0
+    try:
+        async with asyncio.timeout(budget.seconds), db.transaction(readonly=True):
+            cursor = await db.cursor(statement.sql, *statement.arguments)
+            while not search.is_complete and (batch := await cursor.fetch(_BATCH)):
+                await asyncio.get_running_loop().run_in_executor(None, search.ask, batch)
+                read += len(batch)
+    except TimeoutError:
+        read = budget.rows + 1
+    if read > budget.rows and not search.page_is_full:
+        raise _too_costly()
+    return search.matches
+
+
+def _too_costly() -> TooLarge:
+    return TooLarge(
+        "The search asks for attributes that are not indexed, of more objects than it may read.",
+        hint="Add keys that are indexed (such as StudyDate, PatientID or StudyInstanceUID) to narrow the"
+        " search, or ask the operator to raise search_rows and search_seconds.",
+    )
+
+
+class _FilterSearch:
+    """The matches found so far by asking stored JSON; `ask` runs in a thread, one batch at a time."""
+
+    def __init__(self, query: SearchQuery, page: int) -> None:
+        plan = _plan(query)
+        self._questions = [_Question(compile_filter(plan.undeclared[level])) for level in Level]
+        self._offset, self._page = query.offset, page
+        self._ids: list[int] = []
+
+    def ask(self, batch: Iterable[asyncpg.Record]) -> None:
+        """Add the rows that match; rows of one result follow each other, and one of them is enough."""
+        for result, study, series, metadata in batch:
+            if self._ids and self._ids[-1] == result:
+                continue
+            documents = (study, series, metadata and decompress(metadata))
+            if all(map(_Question.ask, self._questions, documents)):
+                self._ids.append(result)
+
+    @property
+    def page_is_full(self) -> bool:
+        """Whether every result of the answer is known."""
+        return len(self._ids) >= self._offset + self._page
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the count of what remains is known too, as far as it is counted."""
+        return len(self._ids) > self._offset + self._page + REMAINING_CAP
+
+    @property
+    def matches(self) -> Matches:
+        found = self._ids[self._offset :]
+        return Matches(found[: self._page], len(found[self._page :]))
+
+
+class _Question:
+    """The keys of one level. Rows of one study follow each other, so the last answer is often the next."""
+
+    def __init__(self, keys: Filter) -> None:
+        self._keys = keys
+        self._last: tuple[bytes | None, bool] = (None, True)
+
+    def ask(self, document: bytes | None) -> bool:
+        """Whether stored JSON satisfies the keys; where there are none, there is no document."""
+        if document != self._last[0]:
+            self._last = (document, document is None or self._holds(document))
+        return self._last[1]
+
+    def _holds(self, document: bytes) -> bool:
+        present = all(text in document for text in self._keys.needed)
+        return present and self._keys.matches(orjson.loads(document))
+
+
+# --- the rows of the answer ------------------------------------------------------------------------
+
+_STUDIES = """
+    SELECT id, study_instance_uid, modalities, sop_classes, number_of_series, number_of_instances,
+           CASE WHEN $2 THEN attributes ELSE '{}' END AS attributes
+      FROM study WHERE id = ANY($1::bigint[])
+"""
+_SERIES = """
+    SELECT id, study_row, series_instance_uid, number_of_instances,
+           CASE WHEN $2 THEN attributes ELSE '{}' END AS attributes
+      FROM series WHERE id = ANY($1::bigint[])
+"""
+_INSTANCES = """
+    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, attributes, NULL::bytea AS metadata
+      FROM instance WHERE id = ANY($1::bigint[])
+"""
+_INSTANCES_WITH_METADATA = """
+    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, ''::bytea AS attributes, metadata
+      FROM instance JOIN instance_metadata ON instance_row = id WHERE id = ANY($1::bigint[])
+"""
+
+
+async def read_rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> list[Row]:
+    """The rows of these results in this order, with the levels above them.
+
+    A row that was deleted since its id was found is left out.
+    """
+    async with connection(pool) as db:
+        found: dict[int, Row] = {}
+        if selection.level == Level.STUDY:
+            found.update(await _studies(db, selection, ids))
+        elif selection.level == Level.SERIES:
+            found.update(await _series(db, selection, ids))
+        else:
+            found.update(await _instances(db, selection, ids))
+    return [found[row] for row in ids if row in found]
+
+
+async def _studies(db: Connection, selection: Selection, ids: Iterable[int]) -> dict[int, StudyRow]:
+    rows = await db.fetch(_STUDIES, list(ids), selection.needs(Level.STUDY))
+    return {
+        row["id"]: StudyRow(
+            study_instance_uid=row["study_instance_uid"],
+            modalities=tuple(row["modalities"]),
+            sop_classes=tuple(row["sop_classes"]),
+            number_of_series=row["number_of_series"],
+            number_of_instances=row["number_of_instances"],
+            attributes=row["attributes"],
+        )
+        for row in rows
+    }
+
+
+async def _series(db: Connection, selection: Selection, ids: Iterable[int]) -> dict[int, SeriesRow]:
+    rows = await db.fetch(_SERIES, list(ids), selection.needs(Level.SERIES))
+    studies = await _studies(db, selection, {row["study_row"] for row in rows})
+    return {
+        row["id"]: SeriesRow(
+            study=studies[row["study_row"]],
+            series_instance_uid=row["series_instance_uid"],
+            number_of_instances=row["number_of_instances"],
+            attributes=row["attributes"],
+        )
+        for row in rows
+        if row["study_row"] in studies
+    }
+
+
+async def _instances(db: Connection, selection: Selection, ids: Iterable[int]) -> dict[int, InstanceRow]:
+    statement = _INSTANCES_WITH_METADATA if selection.metadata else _INSTANCES
+    rows = await db.fetch(statement, list(ids))
+    series = await _series(db, selection, {row["series_row"] for row in rows})
+    return {
+        row["id"]: InstanceRow(
+            series=series[row["series_row"]],
+            sop_instance_uid=row["sop_instance_uid"],
+            transfer_syntax_uid=row["transfer_syntax_uid"],
+            attributes=row["attributes"],
+            metadata=row["metadata"],
+        )
+        for row in rows
+        if row["series_row"] in series
+    }

@@ -1,0 +1,257 @@
+"""The query string of a search becomes a SearchQuery (PS3.18 8.3.4, 10.6.1; checklist G-04 to G-10, Q-*).
+
+Pure: raw query string in, value out. What is wrong with a known parameter raises InvalidRequest; a name
+that is not known is ignored and named in a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from dicomweb.dicom.dictionary import tag_of, vr_of
+from dicomweb.errors import InvalidRequest
+from dicomweb.protocol.search_key import MatchingOptions, Test, TextIs, Universal, any_of, decode, parse_test
+
+# Tags from the data set down into sequence items: (0x00400275, 0x00400009).
+Path = tuple[int, ...]
+
+# More keys than any client asks, few enough that each may cost a test per row.
+MAX_KEYS = 100
+_MAX_DEPTH = 64
+# Of offset and limit: what PostgreSQL takes, beyond any archive.
+_MAX_NUMBER = 2**62
+
+
+class Level(IntEnum):
+    """What one result of a search is."""
+
+    STUDY = 1
+    SERIES = 2
+    INSTANCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One matching key: the attribute, its VR by the dictionary (empty when not known), what it must be."""
+
+    path: Path
+    vr: str
+    test: Test
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A search as asked for.
+
+    study_instance_uid, series_instance_uid: fixed by the path, else empty.
+    keys: all must hold; universal ones are only in `included`.
+    included: attributes to return besides the required ones: includefield and every key's.
+    limit: None where the client leaves it to the server.
+    warnings: plain sentences on what was ignored.
+    """
+
+    level: Level
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    keys: tuple[Key, ...] = ()
+    included: tuple[Path, ...] = ()
+    all_fields: bool = False
+    limit: int | None = None
+    offset: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def parse_search(
+    query: bytes, level: Level, *, study_instance_uid: str = "", series_instance_uid: str = ""
+) -> SearchQuery:
+    """Parse a raw query string (still percent-encoded) for the resource of this level.
+
+    Raises InvalidRequest, whose text never repeats a value.
+    """
+    parameters = _Parameters.split(query)
+    asked = [_attribute(name, value) for name, value in parameters.attributes]
+    known = [attribute for attribute in asked if attribute is not None]
+    options = MatchingOptions(
+        fuzzy=parameters.switch("fuzzymatching"),
+        empty_value=parameters.switch("emptyvaluematching"),
+        multiple_value=parameters.switch("multiplevaluematching"),
+    )
+    keys = _keys(known, options)
+    fields, all_fields, unknown_fields = _included(parameters.named.get("includefield", ()))
+    ignored = [name for (name, _), found in zip(parameters.attributes, asked, strict=True) if found is None]
+    return SearchQuery(
+        level=level,
+        study_instance_uid=study_instance_uid,
+        series_instance_uid=series_instance_uid,
+        keys=tuple(key for key in keys if not isinstance(key.test, Universal)),
+        included=tuple(dict.fromkeys([*fields, *(key.path for key in keys)])),
+        all_fields=all_fields,
+        limit=parameters.number("limit"),
+        offset=parameters.number("offset") or 0,
+        warnings=(
+            *_ignored("The query parameter", "is not supported and was ignored.", ignored),
+            *_ignored("The includefield", "is not supported and was ignored.", unknown_fields),
+        ),
+    )
+
+
+# --- parameters ------------------------------------------------------------------------------------
+
+# Known names that are no attributes. Those that other rooms read are here so that nobody warns of them.
+_SEARCH_NAMES = frozenset(
+    ["fuzzymatching", "emptyvaluematching", "multiplevaluematching", "includefield", "limit", "offset"]
+)
+_OTHER_NAMES = frozenset(["accept", "charset"])
+_SWITCHES = {b"true": True, b"false": False}
+_DIGITS = re.compile(rb"[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameters:
+    """The query string taken apart, values still percent-encoded."""
+
+    named: Mapping[str, Sequence[bytes]]
+    attributes: Sequence[tuple[str, bytes]]
+
+    @classmethod
+    def split(cls, query: bytes) -> _Parameters:
+        named: dict[str, list[bytes]] = {}
+        attributes = []
+        for pair in query.split(b"&"):
+            if not pair:
+                continue
+            raw_name, _, value = pair.partition(b"=")
+            name = decode(raw_name).strip(" \0")
+            if name in _SEARCH_NAMES:
+                named.setdefault(name, []).append(value)
+            elif name not in _OTHER_NAMES:
+                attributes.append((name, value))
+        return cls(named, attributes)
+
+    def _once(self, name: str) -> bytes | None:
+        values = self.named.get(name, ())
+        if len(values) > 1:
+            raise InvalidRequest(f"The parameter {name} is given more than once.")
+        return decode(values[0]).strip(" \0").encode() if values else None
+
+    def switch(self, name: str) -> bool:
+        """A parameter that is true or false, absent: false."""
+        value = self._once(name)
+        if value is not None and value not in _SWITCHES:
+            raise InvalidRequest(f"The parameter {name} must be true or false.")
+        return value is not None and _SWITCHES[value]
+
+    def number(self, name: str) -> int | None:
+        """A parameter that is an unsigned integer (Q-44)."""
+        value = self._once(name)
+        if value is None:
+            return None
+        if not _DIGITS.fullmatch(value):
+            raise InvalidRequest(f"The parameter {name} must be an unsigned whole number.")
+        # int() of thousands of digits is slow, and refused by Python itself.
+        return _MAX_NUMBER if len(value.lstrip(b"0")) > 18 else int(value)
+
+
+_PRINTABLE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAX_NAMED = 5
+
+
+def _ignored(subject: str, predicate: str, names: Iterable[str]) -> list[str]:
+    """One warning a name. A name goes into a header, so only a harmless one is repeated."""
+    found = dict.fromkeys(f" {name}" if _PRINTABLE_NAME.fullmatch(name) else "" for name in names)
+    return [f"{subject}{name} {predicate}" for name in list(found)[:_MAX_NAMED]]
+
+
+# --- attributes ------------------------------------------------------------------------------------
+
+_TAG = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+
+# What a query says about itself, not about what it looks for: queries are UTF-8 (G-45).
+_NOT_MATCHED = frozenset([0x00080005, 0x00080201])
+
+
+def parse_path(name: str) -> Path | None:
+    """The attribute that a dotted list of tags and keywords names; None when a step names none (G-07)."""
+    steps = name.split(".")
+    if len(steps) > _MAX_DEPTH:
+        return None
+    tags = [int(step, 16) if _TAG.fullmatch(step) else tag_of(step) for step in steps]
+    path = tuple(tag for tag in tags if tag is not None and _in_data_set(tag))
+    return path if len(path) == len(steps) else None
+
+
+def _in_data_set(tag: int) -> bool:
+    """Not a group length, nor command, file meta or item elements."""
+    return 0x0008 <= tag >> 16 < 0xFFFE and tag & 0xFFFF != 0
+
+
+def _is_private(tag: int) -> bool:
+    return tag >> 16 & 1 == 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """A matching key before its value is read."""
+
+    name: str
+    path: Path
+    vr: str
+    value: bytes
+
+
+def _attribute(name: str, value: bytes) -> _Attribute | None:
+    """The attribute a parameter names, None for a parameter to be ignored (G-04).
+
+    Raises InvalidRequest where a step on the way is no sequence.
+    """
+    path = parse_path(name)
+    if path is None or path[-1] in _NOT_MATCHED or any(map(_is_private, path)):
+        return None
+    if not _is_walkable(path):
+        raise InvalidRequest(f"In the matching key {name} only the last step may be other than a sequence.")
+    return _Attribute(name, path, vr_of(path[-1]), value)
+
+
+def _is_walkable(path: Path) -> bool:
+    """All but the last step are sequences, as far as the dictionary knows them."""
+    return all(vr_of(tag) in ("SQ", "") for tag in path[:-1])
+
+
+def _keys(attributes: Iterable[_Attribute], options: MatchingOptions) -> list[Key]:
+    """One key an attribute: repeated UI keys join to a list, any other repeat is refused (Q-33)."""
+    keys: dict[Path, Key] = {}
+    for attribute in attributes:
+        test = parse_test(attribute.name, attribute.value, attribute.vr, options)
+        earlier = keys.get(attribute.path)
+        if earlier is not None:
+            test = _joined(attribute, earlier.test, test)
+        keys[attribute.path] = Key(attribute.path, attribute.vr, test)
+    if len(keys) > MAX_KEYS:
+        raise InvalidRequest(f"A search takes at most {MAX_KEYS} matching keys.")
+    return list(keys.values())
+
+
+def _joined(attribute: _Attribute, earlier: Test, later: Test) -> Test:
+    if attribute.vr != "UI":
+        raise InvalidRequest(f"The matching key {attribute.name} is given more than once.")
+    if isinstance(earlier, TextIs) and isinstance(later, TextIs):
+        return any_of([earlier, later])
+    return Universal() if Universal() in (earlier, later) else any_of([earlier, later])
+
+
+# --- includefield ----------------------------------------------------------------------------------
+
+_Included = tuple[list[Path], bool, list[str]]
+
+
+def _included(values: Iterable[bytes]) -> _Included:
+    """includefield: the paths, whether `all` is among them, and what is not known (Q-40, Q-41)."""
+    names = [name.strip(" \0") for value in values for name in decode(value).split(",")]
+    wanted = list(dict.fromkeys(name for name in names if name and name != "all"))
+    paths = {name: parse_path(name) for name in wanted}
+    known = [path for path in paths.values() if path is not None and _is_walkable(path)]
+    unknown = [name for name, path in paths.items() if path is None or not _is_walkable(path)]
+    return known, "all" in names, unknown

@@ -1,0 +1,342 @@
+"""What a search answers: which attributes of which level, and the warnings (PS3.18 10.6.3, Q-40 to Q-60).
+
+Pure. The catalog keeps each level's own attributes as DICOM JSON; a result is the levels that its resource
+shows, cut down to what is required or was asked for, plus what only the archive knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import orjson
+
+from dicomweb.dicom import levels
+from dicomweb.dicom.target import Target
+from dicomweb.protocol.search_filter import Attributes, Filter, compile_filter, sequence_items, tag_name
+from dicomweb.protocol.search_query import Level, Path, SearchQuery
+
+# --- rows ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """A study as search shows it. attributes: DICOM JSON."""
+
+    study_instance_uid: str
+    modalities: Sequence[str]
+    sop_classes: Sequence[str]
+    number_of_series: int
+    number_of_instances: int
+    attributes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """A series as search shows it, with its study."""
+
+    study: StudyRow
+    series_instance_uid: str
+    number_of_instances: int
+    attributes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """An instance as search shows it, with its series.
+
+    attributes: what the catalog keeps at hand. metadata: everything, compressed (zstd), where the selection
+    needs that, and then attributes are empty.
+    """
+
+    series: SeriesRow
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    attributes: bytes
+    metadata: bytes | None = None
+
+
+Row = StudyRow | SeriesRow | InstanceRow
+
+# --- which attributes ------------------------------------------------------------------------------
+
+_HOME: Mapping[str, Level] = {
+    **dict.fromkeys(levels.SERIES, Level.SERIES),
+    **dict.fromkeys(levels.STUDY, Level.STUDY),
+}
+
+# What the archive computes: sent where the level is shown, or only when asked for.
+_COMPUTED: Mapping[Level, frozenset[str]] = {
+    Level.STUDY: frozenset(["00080061", "00201206", "00201208"]),
+    Level.SERIES: frozenset(["00201209"]),
+    Level.INSTANCE: frozenset(["00083002"]),
+}
+_COMPUTED_WHEN_ASKED = {"00080062": Level.STUDY}
+
+# Returned where there is a value (type C of Tables 10.6.3-3 to 10.6.3-5, and the two descriptions that
+# every client asks for).
+_IF_KNOWN: Mapping[Level, frozenset[str]] = {
+    Level.STUDY: frozenset(["00080201", "00081030"]),
+    Level.SERIES: frozenset(["00080201", "0008103E", "00400244", "00400245", "00400275"]),
+    Level.INSTANCE: frozenset(["00080201", "00280008", "00280010", "00280011", "00280100"]),
+}
+_REQUIRED: Mapping[Level, Mapping[str, str]] = {
+    Level.STUDY: levels.REQUIRED_OF_STUDY,
+    Level.SERIES: levels.REQUIRED_OF_SERIES,
+    Level.INSTANCE: levels.REQUIRED_OF_INSTANCE,
+}
+_REQUEST_ATTRIBUTES = "00400275"
+_OF_REQUEST = {"00400009": None, "00401001": None}
+# Not of the data set's content: the answer's own.
+_CHARACTER_SET = "00080005"
+_BINARY = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
+
+
+def home_level(tag: int) -> Level:
+    """The level an attribute belongs to; an attribute of unknown level is an instance's (Q-12)."""
+    name = tag_name(tag)
+    for level, computed in _COMPUTED.items():
+        if name in computed:
+            return level
+    return _COMPUTED_WHEN_ASKED.get(name) or _HOME.get(name, Level.INSTANCE)
+
+
+# Attributes of an item to keep: tag -> what to keep in its items, None for everything.
+_Parts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which attributes the results of one query carry.
+
+    shown: levels whose table of required attributes is sent (Q-52). tags: by level, None for all.
+    parts: sequences of which only some attributes are sent. matching: sequences of which only the items
+    that match are sent (Q-28). metadata: whether the instance's whole metadata is needed.
+    """
+
+    level: Level
+    shown: frozenset[Level]
+    tags: Mapping[Level, frozenset[str] | None]
+    parts: Mapping[str, _Parts] = field(default_factory=dict)
+    matching: Mapping[str, Filter] = field(default_factory=dict)
+    metadata: bool = False
+
+    def needs(self, level: Level) -> bool:
+        """Whether any stored attribute of the level is sent."""
+        tags = self.tags[level]
+        return tags is None or bool(tags)
+
+
+def select(query: SearchQuery) -> Selection:
+    """The attributes that the results of a query carry."""
+    shown = _shown_levels(query)
+    tags: dict[Level, frozenset[str] | None] = {}
+    for level in Level:
+        own = _REQUIRED[level].keys() | _IF_KNOWN[level] | _COMPUTED[level] if level in shown else frozenset()
+        asked = {
+            name for path in query.included if home_level(path[0]) == level for name in _with_creator(path)
+        }
+        # Attributes of a level below the resource are not sent, even when asked for (Q-42).
+        tags[level] = frozenset(own | asked) if level <= query.level else frozenset()
+        if query.all_fields and level in shown:
+            tags[level] = None
+    instance_tags = tags[Level.INSTANCE]
+    at_hand = frozenset(levels.INSTANCE) | _COMPUTED[Level.INSTANCE] | _ANSWER_TAGS
+    return Selection(
+        level=query.level,
+        shown=shown,
+        tags=tags,
+        parts=_parts(query),
+        matching=compile_filter(query.keys).items,
+        metadata=instance_tags is None or not instance_tags <= at_hand,
+    )
+
+
+_ANSWER_TAGS = frozenset(["00080056", "00081190"])
+
+
+def _with_creator(path: Path) -> Iterable[str]:
+    """The attribute's tag; with a private one also the element that names its creator (Q-53)."""
+    group, element = divmod(path[0], 1 << 16)
+    yield tag_name(path[0])
+    if group & 1 and element >= 0x1000:
+        yield tag_name(group << 16 | element >> 8)
+
+
+def _shown_levels(query: SearchQuery) -> frozenset[Level]:
+    """The resource's own level, and those above that its URL does not fix."""
+    fixed = {Level.STUDY: query.study_instance_uid, Level.SERIES: query.series_instance_uid}
+    return frozenset(level for level in Level if level <= query.level and not fixed.get(level))
+
+
+def _parts(query: SearchQuery) -> dict[str, _Parts]:
+    """Sequences asked for by paths into them only; Request Attributes by its two required attributes."""
+    parts: dict[str, Any] = {}
+    if not query.all_fields:
+        parts[_REQUEST_ATTRIBUTES] = dict(_OF_REQUEST)
+    for path in query.included:
+        if len(path) > 1:
+            _add_part(parts, path)
+    for path in query.included:
+        if len(path) == 1:
+            parts.pop(tag_name(path[0]), None)
+    return parts
+
+
+def _add_part(parts: _Parts, path: Path) -> None:
+    *upper, last = map(tag_name, path)
+    for tag in upper:
+        inner = parts.setdefault(tag, {})
+        if inner is None:
+            return  # all of that sequence is asked for already
+        parts = inner
+    parts[last] = None
+
+
+# --- one result ------------------------------------------------------------------------------------
+
+_BULKDATA_KEY = b'"BulkDataURI":"'
+_ISO_IR_192 = b'{"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
+
+
+class ResultWriter:
+    """Rows to DICOM JSON objects. Studies and series that many rows share are read once.
+
+    inflate: what turns an instance row's metadata into JSON.
+    """
+
+    def __init__(
+        self, selection: Selection, base_url: str, *, inflate: Callable[[bytes], bytes] = bytes
+    ) -> None:
+        self._selection = selection
+        self._inflate = inflate
+        self._base_url = base_url
+        self._bulkdata_key = _BULKDATA_KEY + base_url.encode()
+        self._study = cache(self._study_attributes)
+        self._series = cache(self._series_attributes)
+
+    def write(self, row: Row) -> bytes:
+        """One result: tags ascending, UTF-8, every URL absolute."""
+        found = self._attributes(row)
+        found.update(self._answer(row))
+        text = orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
+        if _BULKDATA_KEY in text:
+            text = text.replace(_BULKDATA_KEY, self._bulkdata_key)
+        return text if text.isascii() else _ISO_IR_192 + b"," + text[1:]
+
+    def _attributes(self, row: Row) -> dict[str, Any]:
+        if isinstance(row, StudyRow):
+            return dict(self._study(row))
+        if isinstance(row, SeriesRow):
+            return {**self._study(row.study), **self._series(row)}
+        # Metadata repeats the upper levels as this instance states them; the catalog's word on them wins.
+        own, series = self._instance_attributes(row), row.series
+        return {**own, **self._study(series.study), **self._series(series)}
+
+    def _study_attributes(self, row: StudyRow) -> dict[str, Any]:
+        computed = {
+            "00080062": _element("UI", row.sop_classes),
+            "00201206": _element("IS", [row.number_of_series]),
+            "00201208": _element("IS", [row.number_of_instances]),
+        }
+        if row.modalities:
+            # Without a modality it is left out: an empty one stops a viewer in wide use (V-10, Z-14).
+            computed["00080061"] = _element("CS", row.modalities)
+        found = self._picked(Level.STUDY, row.attributes, computed)
+        if self._selection.level > Level.STUDY:
+            found["0020000D"] = _element("UI", [row.study_instance_uid])
+        return found
+
+    def _series_attributes(self, row: SeriesRow) -> dict[str, Any]:
+        computed = {"00201209": _element("IS", [row.number_of_instances])}
+        found = self._picked(Level.SERIES, row.attributes, computed)
+        if self._selection.level > Level.SERIES:
+            found["0020000E"] = _element("UI", [row.series_instance_uid])
+        return found
+
+    def _instance_attributes(self, row: InstanceRow) -> dict[str, Any]:
+        computed = {"00083002": _element("UI", [row.transfer_syntax_uid])}
+        stored = row.attributes if row.metadata is None else self._inflate(row.metadata)
+        return self._picked(Level.INSTANCE, stored, computed)
+
+    def _picked(self, level: Level, stored: bytes, computed: Mapping[str, Any]) -> dict[str, Any]:
+        """The attributes of one level that were selected, required ones always."""
+        if not self._selection.needs(level):
+            return {}
+        attributes: dict[str, Any] = {**orjson.loads(stored), **computed}
+        tags = self._selection.tags[level]
+        chosen = _textual(attributes) if tags is None else tags & attributes.keys()
+        found = {tag: self._reduced(tag, attributes) for tag in chosen if tag != _CHARACTER_SET}
+        if level in self._selection.shown:
+            for tag, vr in _REQUIRED[level].items():
+                found.setdefault(tag, {"vr": vr})
+        return found
+
+    def _reduced(self, tag: str, attributes: Attributes) -> Any:
+        """The attribute, or of a sequence only the items that match or the attributes asked for."""
+        matching = self._selection.matching.get(tag)
+        if matching is not None:
+            return _element(
+                "SQ", [item for item in sequence_items(attributes, tag) if matching.matches(item)]
+            )
+        parts = self._selection.parts.get(tag)
+        if parts is None:
+            return attributes[tag]
+        return _element("SQ", [_part_of(item, parts) for item in sequence_items(attributes, tag)])
+
+    def _answer(self, row: Row) -> dict[str, Any]:
+        """Where the result can be retrieved, and that it can."""
+        found = {"00081190": {"vr": "UR", "Value": [self._base_url + target_of(row).path]}}
+        if self._selection.level != Level.SERIES:
+            found["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
+        return found
+
+
+def target_of(row: Row) -> Target:
+    """What a result names."""
+    if isinstance(row, StudyRow):
+        return Target(row.study_instance_uid)
+    if isinstance(row, SeriesRow):
+        return Target(row.study.study_instance_uid, row.series_instance_uid)
+    return Target(row.series.study.study_instance_uid, row.series.series_instance_uid, row.sop_instance_uid)
+
+
+def _element(vr: str, values: Sequence[Any]) -> dict[str, Any]:
+    """An attribute of DICOM JSON; without values only its VR (J-03)."""
+    return {"vr": vr, "Value": list(values)} if values else {"vr": vr}
+
+
+def _textual(attributes: Attributes) -> Iterable[str]:
+    """All attributes that are no bulk of bytes: what `includefield=all` means (Q-41)."""
+    return [tag for tag, element in attributes.items() if element.get("vr") not in _BINARY]
+
+
+def _part_of(item: Attributes, parts: _Parts) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for tag, inner in parts.items():
+        if tag not in item:
+            continue
+        below = inner and [_part_of(lower, inner) for lower in sequence_items(item, tag)]
+        found[tag] = item[tag] if inner is None else _element("SQ", below)
+    return found
+
+
+# --- warnings --------------------------------------------------------------------------------------
+
+# The count of further matches is exact up to here: counting on would cost more than the search (Q-46).
+REMAINING_CAP = 1000
+
+
+def remaining_warning(remaining: int) -> str:
+    """The sentence of PS3.18 8.3.4.4 on results beyond the answer; remaining: counted up to the cap + 1."""
+    count = str(remaining) if remaining <= REMAINING_CAP else f"at least {REMAINING_CAP}"
+    return f"There are {count} additional results that can be requested"
+
+
+def warning_header(base_url: str, sentence: str) -> str:
+    """A Warning header's value (H-10, Z-03). Only ASCII without control characters comes out."""
+    plain = "".join(char if " " <= char <= "~" else "?" for char in sentence)
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 {base_url} "{quoted}"'
