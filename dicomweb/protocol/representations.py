@@ -143,10 +143,10 @@ def offers(resource: Resource, stored: Stored) -> list[Offer]:
     """What can be made of it, the default of the resource first (tables 8.7.3-2 and 8.7.3-5)."""
     if resource not in FORMS:
         return [JSON]
+    if not stored.transfer_syntax_uid:
+        return _value_offers(stored) if resource is Resource.BULKDATA else []
     if resource is Resource.INSTANCES:
         return _instance_offers(stored)
-    if not stored.transfer_syntax_uid:
-        return _value_offers(stored)
     return _pixel_offers(resource, stored)
 
 
