@@ -15,6 +15,7 @@ from dicomweb.errors import ArchiveError, InvalidSettings
 # called, so that none makes another start slowly.
 COMMANDS = {
     "serve": "dicomweb.run.serve:serve",
+    "import": "dicomweb.run.import_:import_",
     "migrate": "dicomweb.run.migrate:migrate",
 }
 
