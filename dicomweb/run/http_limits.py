@@ -7,6 +7,9 @@ heads or one endless header would do harm. Refusals here come before any route, 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -195,12 +198,13 @@ class _BoundedHttp(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
         if paused:
-            left = self.transport.get_write_buffer_size()
-            self._write_timer = self.loop.call_later(self.limits.idle_seconds, self._write_timeout, left)
+            self._write_timer = self.loop.call_later(
+                self.limits.idle_seconds, self._write_timeout, _unsent(self.transport)
+            )
 
-    def _write_timeout(self, left_before: int) -> None:
+    def _write_timeout(self, unsent_before: int) -> None:
         """The client takes nothing: it would hold a database cursor and a file for ever."""
-        if self.transport.get_write_buffer_size() >= left_before:
+        if _unsent(self.transport) >= unsent_before:
             self.transport.abort()
         else:
             self._watch_writing(True)
@@ -238,3 +242,13 @@ class _BoundedHttp(HttpToolsProtocol):
         )
         self.transport.write_eof()
         self._arm(_LINGER_SECONDS, self.transport.close)
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    """Bytes that the client has not taken, the kernel's queue included: it alone holds megabytes."""
+    queue = bytearray(4)
+    try:
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queue)
+    except OSError:
+        pass
+    return transport.get_write_buffer_size() + int.from_bytes(queue, sys.byteorder)

@@ -12,7 +12,7 @@ from dicomweb.settings import Settings
 
 def create_app(settings: Settings) -> Any:
     """/pid tells the worker's process, /database its URL, /early answers without reading the body, /slow
-    after two seconds, /big with 64 MiB; anything else with the length of the request's body."""
+    after two seconds, /big with 16 MiB; anything else with the length of the request's body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> Any:
             body = str(length).encode()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if scope["path"] == "/big":
-            for _ in range(256):
+            for _ in range(64):
                 await send({"type": "http.response.body", "body": bytes(1 << 18), "more_body": True})
         await send({"type": "http.response.body", "body": body})
 

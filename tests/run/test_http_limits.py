@@ -1,0 +1,238 @@
+"""Connections that misbehave, over real sockets, against one worker with tight limits."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from dicomweb.run.supervisor import Worker
+from dicomweb.settings import Settings
+from tests.run.processes import proportional_memory
+
+_GET = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
+_SETTINGS = Settings(head_seconds=1.0, body_idle_seconds=1.5, head_bytes=16384, uri_bytes=8192)
+
+
+@pytest.fixture(scope="module", params=["uvicorn"])
+def worker(request: pytest.FixtureRequest) -> Iterator[tuple[tuple[str, int], int]]:
+    """Address and process of a worker."""
+    worker = Worker()
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listening:
+        worker.spawn(_SETTINGS, listening, "tests.run.tiny_app:create_app")
+        while not worker.ready:
+            time.sleep(0.02)
+            worker.listen()
+        assert worker.process is not None
+        yield listening.getsockname(), worker.process.pid
+        assert worker.process.poll() is None, "the worker died"
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(20)
+        worker.forget()
+
+
+@pytest.fixture(scope="module")
+def address(worker: tuple[tuple[str, int], int]) -> tuple[str, int]:
+    return worker[0]
+
+
+@pytest.fixture(scope="module")
+def worker_pid(worker: tuple[tuple[str, int], int]) -> int:
+    return worker[1]
+
+
+@contextmanager
+def _connected(address: tuple[str, int], *pieces: bytes) -> Iterator[socket.socket]:
+    with socket.create_connection(address, timeout=20) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        yield connection
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    received = b""
+    while data := connection.recv(65536):
+        received += data
+    return received
+
+
+def _status(answer: bytes) -> int:
+    assert answer.startswith(b"HTTP/1.1 "), answer[:100]
+    return int(answer[9:12])
+
+
+def _serves(address: tuple[str, int]) -> bool:
+    with _connected(address, _GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as connection:
+        return _status(_answer(connection)) == 200
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 17000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 3000 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40000, 431),
+        (b"GET /" + b"a" * 40000, 431),
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", 408),
+        (b"G", 408),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf", 408),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 408),
+    ],
+)
+def test_what_breaks_the_bounds_or_the_grammar_is_refused_and_closed(
+    address: tuple[str, int], request_bytes: bytes, status: int
+) -> None:
+    with _connected(address, request_bytes) as connection:
+        assert _status(_answer(connection)) == status
+    assert _serves(address)
+
+
+def test_the_refusal_reaches_a_client_that_is_still_sending(address: tuple[str, int]) -> None:
+    with _connected(address, b"GET / HTTP/1.1\r\nHost: x\r\nA: ") as connection:
+        for _ in range(20):
+            try:
+                connection.sendall(b"a" * 100_000)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        assert _status(_answer(connection)) == 431
+
+
+def test_garbage_behind_a_request_does_not_cost_its_answer(address: tuple[str, int]) -> None:
+    with _connected(address, _GET + b"\x00garbage\r\n\r\n") as connection:
+        answers = _answer(connection)
+    assert _status(answers) == 200
+    assert b"HTTP/1.1 400 Bad Request" in answers
+
+
+def test_pipelined_requests_are_answered_in_order(address: tuple[str, int]) -> None:
+    posts = b"".join(
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (n, b"x" * n) for n in range(5)
+    )
+    last = b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with _connected(address, posts + last) as connection:
+        bodies = [
+            part.partition(b"\r\n\r\n")[2] for part in _answer(connection).split(b"HTTP/1.1 200 OK")[1:]
+        ]
+    assert [b"\r\n%d\r\n" % n in body for n, body in enumerate(bodies[:5])] == [True] * 5
+    assert len(bodies) == 6
+
+
+def test_sixty_unfinished_heads_do_not_stop_others(address: tuple[str, int]) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(_connected(address, b"GET / HTTP/1.1\r\nX: ")) for _ in range(60)]
+        begun = time.monotonic()
+        assert _serves(address)
+        assert time.monotonic() - begun < 0.5
+        assert {_status(_answer(connection)) for connection in slow} == {408}
+
+
+def test_a_head_that_drips_is_cut_at_the_bound(address: tuple[str, int]) -> None:
+    with _connected(address, b"GET / HTTP/1.1\r\n") as connection:
+        begun = time.monotonic()
+        try:
+            while time.monotonic() - begun < 10:
+                connection.sendall(b"A: b\r\n")
+                time.sleep(0.1)
+        except OSError:
+            pass
+        assert time.monotonic() - begun < 3.5
+
+
+def test_a_connection_that_says_nothing_is_closed(address: tuple[str, int]) -> None:
+    with _connected(address) as connection:
+        assert _answer(connection) == b""
+
+
+def test_a_body_that_keeps_coming_may_take_its_time(address: tuple[str, int]) -> None:
+    with _connected(
+        address, b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\r\n"
+    ) as sender:
+        for _ in range(8):
+            time.sleep(0.4)
+            sender.sendall(b"x")
+        assert _status(_answer(sender)) == 200
+
+
+def test_a_slow_answer_is_no_idle_body(address: tuple[str, int]) -> None:
+    with _connected(address, b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+        assert _answer(connection).endswith(b"late\r\n0\r\n\r\n")
+
+
+def test_a_client_that_takes_nothing_is_cut_off(address: tuple[str, int]) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.connect(address)
+        connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(4)
+        connection.settimeout(20)
+        received = 0
+        try:
+            while data := connection.recv(1 << 20):
+                received += len(data)
+        except ConnectionResetError:
+            pass
+        assert received < 16 << 20
+    assert _serves(address)
+
+
+def test_a_client_that_takes_it_slowly_gets_all(address: tuple[str, int]) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.connect(address)
+        connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = 0
+        for _ in range(8):
+            time.sleep(0.5)
+            received += len(connection.recv(1 << 16))
+        received += len(_answer(connection))
+    assert received > 16 << 20
+
+
+def test_an_early_answer_reaches_a_client_that_goes_on_sending(address: tuple[str, int]) -> None:
+    with _connected(
+        address, b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n"
+    ) as connection:
+        for _ in range(50):
+            connection.sendall(b"x" * 1_000_000)
+        connection.sendall(_GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        answers = _answer(connection)
+    assert answers.count(b"HTTP/1.1 200") == 2
+
+
+_CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_trailers_do_no_harm(address: tuple[str, int]) -> None:
+    with _connected(address, _CHUNKED + b"1\r\nx\r\n0\r\nHost: y\r\n\r\n") as connection:
+        assert _status(_answer(connection)) == 200
+
+
+@pytest.mark.parametrize("start", [b"1;", b"0\r\nA: "])
+def test_endless_trailers_and_chunk_extensions_are_cut(address: tuple[str, int], start: bytes) -> None:
+    with _connected(address, _CHUNKED + start) as connection:
+        time.sleep(0.1)
+        connection.sendall(b"e" * 40000)
+        assert _status(_answer(connection)) == 431
+
+
+def test_many_open_heads_cost_little_memory(address: tuple[str, int], worker_pid: int) -> None:
+    before = proportional_memory([worker_pid])
+    with ExitStack() as stack:
+        for _ in range(400):
+            stack.enter_context(_connected(address, b"GET / HTTP/1.1\r\nX: " + b"a" * 8000))
+        time.sleep(0.3)
+        assert proportional_memory([worker_pid]) - before < 24 << 20
+    assert _serves(address)
