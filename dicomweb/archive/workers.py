@@ -1,0 +1,299 @@
+"""Decode workers: native codecs run in processes of their own, so that a crash costs one frame (invariant 6).
+
+A worker starts when there is work, is killed when it passes its deadline, is replaced when it dies, and ends
+after a while without work. The event loop only copies bytes into and out of shared memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+import dicomweb
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.errors import DecodeFailed, Unavailable
+from dicomweb.pixels.codecs import decoded_length
+from dicomweb.pixels.worker import ANSWER, read_shared, request, write_shared
+
+_LOG = logging.getLogger(__name__)
+# Frames that may wait for each worker; more is overload (B-06). Many, since a refusal can tear an answer
+# that has begun.
+_JOBS_PER_WORKER = 256
+# Shared memory kept between jobs; a larger frame's is given back.
+_KEPT_BYTES = 16 << 20
+# Copies above this size would hold up the event loop and go through a thread.
+_COPY_INLINE = 4 << 20
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+
+
+class DecodeWorkers:
+    """A pool of restartable decode processes. Use from one event loop."""
+
+    def __init__(self, *, count: int, seconds: float, memory_bytes: int, idle_seconds: float = 60.0) -> None:
+        """count: processes at most. seconds, memory_bytes: what one frame may take."""
+        self._count = count
+        self._seconds = seconds
+        self._memory_bytes = memory_bytes
+        self._idle_seconds = idle_seconds
+        self._idle: list[_Worker] = []
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(count)
+        self._jobs: dict[Hashable, _Job] = {}
+        self._closed = False
+
+    async def start(self) -> None:
+        """Nothing yet: the first worker starts when there is work."""
+
+    async def close(self) -> None:
+        """End every worker; what is being decoded fails."""
+        self._closed = True
+        tasks = [job.task for job in self._jobs.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, *self._retiring, return_exceptions=True)
+        while self._idle:
+            worker = self._idle.pop()
+            worker.stop_idling()
+            await worker.end()
+
+    async def decode(
+        self,
+        codestream: bytes,
+        layout: PixelLayout,
+        transfer_syntax_uid: str,
+        *,
+        key: Hashable | None = None,
+    ) -> bytes:
+        """The native frame (pixels.codecs.decode_frame), made in a worker.
+
+        key: names the frame; requests for the same key while it is decoded share the work.
+        Raises DecodeFailed, Unavailable when too much is waiting.
+        """
+        job_key = object() if key is None else key
+        job = self._jobs.get(job_key)
+        if job is None or job.abandoned:
+            self._refuse_the_impossible(len(codestream), layout, transfer_syntax_uid)
+            job = self._begin(job_key, codestream, layout, transfer_syntax_uid)
+        return await job.result()
+
+    def _refuse_the_impossible(self, length: int, layout: PixelLayout, transfer_syntax_uid: str) -> None:
+        if decoded_length(layout, transfer_syntax_uid) + length > self._memory_bytes:
+            raise DecodeFailed("A frame of this size is beyond the memory that decoding may take.")
+        if self._closed or len(self._jobs) >= self._count * _JOBS_PER_WORKER:
+            raise Unavailable("Too many frames are waiting to be decoded.", retry_after=2)
+
+    def _begin(self, key: Hashable, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> _Job:
+        begun = asyncio.Event()
+        work = self._run(begun, codestream, layout, transfer_syntax_uid)
+        job = self._jobs[key] = _Job(asyncio.get_running_loop().create_task(work), begun)
+
+        def forget(task: asyncio.Task[bytes]) -> None:
+            if self._jobs.get(key) is job:
+                del self._jobs[key]
+            if not task.cancelled():
+                task.exception()  # looked at: those who waited may all have left
+
+        job.task.add_done_callback(forget)
+        return job
+
+    async def _run(
+        self, begun: asyncio.Event, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str
+    ) -> bytes:
+        async with self._turns:
+            begun.set()
+            return await self._use(self._worker(), codestream, layout, transfer_syntax_uid)
+
+    def _worker(self) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            worker.stop_idling()
+            if worker.alive:
+                return worker
+            self._end_later(worker)
+        try:
+            return _Worker(self._memory_bytes)
+        except OSError:
+            raise Unavailable("A decode worker cannot be started now.") from None
+
+    async def _use(
+        self, worker: _Worker, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str
+    ) -> bytes:
+        healthy = False
+        try:
+            async with asyncio.timeout(self._seconds):
+                frame = await worker.decode(codestream, layout, transfer_syntax_uid)
+            healthy = True
+        except DecodeFailed:  # said by the worker, which can go on
+            healthy = True
+            raise
+        except TimeoutError:
+            raise DecodeFailed("Decoding a frame took too long.") from None
+        except (ConnectionError, EOFError):
+            raise DecodeFailed("The codec crashed over a frame.") from None
+        finally:
+            if healthy and not self._closed:
+                self._rest(worker)
+            else:
+                await worker.end()
+                _LOG.warning("a decode worker was ended or died over a frame")
+        return frame
+
+    def _rest(self, worker: _Worker) -> None:
+        self._idle.append(worker)
+        worker.idle_for(self._idle_seconds, self._retire)
+
+    def _retire(self, worker: _Worker) -> None:
+        self._idle.remove(worker)
+        self._end_later(worker)
+
+    def _end_later(self, worker: _Worker) -> None:
+        task = asyncio.get_running_loop().create_task(worker.end())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+class _Job:
+    """A frame that is being decoded, and how many requests wait for it."""
+
+    def __init__(self, task: asyncio.Task[bytes], begun: asyncio.Event) -> None:
+        self.task = task
+        self.abandoned = False
+        self._begun = begun
+        self._waiters = 0
+
+    async def result(self) -> bytes:
+        """Wait; when the last waiter leaves before the work has begun, it never begins."""
+        self._waiters += 1
+        try:
+            return await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            if self.task.cancelled() and not self.abandoned:
+                raise Unavailable("The server is stopping.") from None
+            if self._waiters == 1 and not self._begun.is_set():
+                self.abandoned = True
+                self.task.cancel()
+            raise
+        finally:
+            self._waiters -= 1
+
+
+class _SharedMemory:
+    """Anonymous memory with a descriptor that a worker inherits.
+
+    Closed when the last reference goes, not before: a copy in a thread may outlive its cancelled job, and
+    must never write into whatever gets the descriptor's number next.
+    """
+
+    def __init__(self) -> None:
+        if hasattr(os, "memfd_create"):
+            self.descriptor = os.memfd_create("dicomweb-frame")
+        else:
+            with tempfile.TemporaryFile() as file:
+                self.descriptor = os.dup(file.fileno())
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def put(self, data: bytes) -> None:
+        write_shared(self.descriptor, data)
+
+    def take(self, length: int) -> bytes:
+        """The first bytes; the memory of a large frame is given back."""
+        data = read_shared(self.descriptor, length)
+        if os.fstat(self.descriptor).st_size > _KEPT_BYTES:
+            os.ftruncate(self.descriptor, 0)
+        return data
+
+
+class _Worker:
+    """One decode process and this side of its socket and memory."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        """Raises OSError when no process can be started."""
+        self._memory = _SharedMemory()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._socket, theirs = socket.socketpair()
+        self._socket.setblocking(False)
+        inherited = (theirs.fileno(), self._memory.descriptor)
+        arguments = (*inherited, memory_bytes, os.getpid())
+        try:
+            # In the loop's own thread: PDEATHSIG fires when the thread that started a process ends.
+            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+                [sys.executable, "-P", "-m", "dicomweb.pixels.worker", *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # codecs print what they think of a file: not ours to log
+                pass_fds=inherited,
+                env=_environment(),
+            )
+        except OSError:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
+
+    async def decode(self, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> bytes:
+        """Raises DecodeFailed when the worker says so, ConnectionError or EOFError when it is dead."""
+        if len(codestream) > _COPY_INLINE:
+            await asyncio.to_thread(self._memory.put, codestream)
+        else:
+            self._memory.put(codestream)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._socket, request(codestream, layout, transfer_syntax_uid))
+        decoded, length, message = ANSWER.unpack(await self._receive(ANSWER.size))
+        if not decoded:
+            raise DecodeFailed((await self._receive(message)).decode(errors="replace"))
+        if length > _COPY_INLINE:
+            return await asyncio.to_thread(self._memory.take, length)
+        return self._memory.take(length)
+
+    async def _receive(self, length: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        data = b""
+        while len(data) < length:
+            piece = await loop.sock_recv(self._socket, length - len(data))
+            if not piece:
+                raise EOFError
+            data += piece
+        return data
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def idle_for(self, seconds: float, then: Callable[[_Worker], None]) -> None:
+        """Call `then` after a time without work."""
+        self._idle_timer = asyncio.get_running_loop().call_later(seconds, then, self)
+
+    def stop_idling(self) -> None:
+        """There is work, or the end."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    async def end(self) -> None:
+        """End the process at once: it holds nothing that is worth a goodbye."""
+        self._socket.close()
+        self._process.kill()
+        # Shielded: a process that is not waited for stays as a zombie.
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._process.wait))
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a worker: no address, password or key of the server's; one thread, one arena."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    package = str(Path(dicomweb.__file__).resolve().parent.parent)
+    return inherited | {
+        "PYTHONPATH": package,
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }

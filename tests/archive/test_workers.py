@@ -1,0 +1,329 @@
+"""Decode workers against real processes: whatever a codec does costs one frame (invariant 6, B-03, B-08)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import uvloop
+
+from dicomweb.archive.workers import DecodeWorkers
+from dicomweb.errors import DecodeFailed, Unavailable
+from tests.pixels.samples import make_layout
+
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+JPEG_2000 = "1.2.840.10008.1.2.4.90"
+RLE = "1.2.840.10008.1.2.5"
+MEMORY = 512 << 20
+SIDE = 64
+IMAGE = (np.arange(SIDE * SIDE) % 251).astype(np.uint8).reshape(SIDE, SIDE)
+CODESTREAM = bytes(imagecodecs.jpeg2k_encode(IMAGE, level=0, reversible=True, codecformat="J2K"))
+LAYOUT = make_layout(SIDE, SIDE)
+
+Scenario = Callable[[DecodeWorkers], Awaitable[None]]
+
+
+def run(scenario: Scenario, *, loop: str = "asyncio", **options: float) -> None:
+    async def with_workers() -> None:
+        settings = {"count": 1, "seconds": 20, "memory_bytes": MEMORY, **options}
+        workers = DecodeWorkers(**settings)  # type: ignore[arg-type]
+        await workers.start()
+        try:
+            await scenario(workers)
+        finally:
+            await workers.close()
+        assert children() == []
+
+    factory = uvloop.new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(with_workers())
+
+
+def children() -> list[int]:
+    """Decode workers that this process has."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
+    )
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "pixels.worker" in line]
+
+
+async def good(workers: DecodeWorkers) -> bytes:
+    return await workers.decode(CODESTREAM, LAYOUT, JPEG_2000)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_frame_is_decoded_and_the_worker_is_kept(loop: str) -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        assert await good(workers) == IMAGE.tobytes()
+        (first,) = children()
+        assert await good(workers) == IMAGE.tobytes()
+        assert children() == [first]
+
+    run(scenario, loop=loop)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
+def test_a_worker_that_dies_while_it_rests_is_replaced(loop: str, number: int) -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        (worker,) = children()
+        os.kill(worker, number)
+        await asyncio.sleep(0.05)
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario, loop=loop)
+
+
+def test_a_worker_that_dies_over_a_frame_costs_that_frame() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        (worker,) = children()
+        os.kill(worker, signal.SIGSTOP)
+        lost = asyncio.create_task(good(workers))
+        await asyncio.sleep(0.05)
+        os.kill(worker, signal.SIGSEGV)
+        os.kill(worker, signal.SIGCONT)
+        with pytest.raises(DecodeFailed, match="crashed"):
+            await lost
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_worker_that_hangs_is_killed_at_its_deadline(loop: str) -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        (worker,) = children()
+        os.kill(worker, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(DecodeFailed, match="too long"):
+            await good(workers)
+        assert time.monotonic() - began < 10
+        assert worker not in children()
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario, loop=loop, seconds=3)
+
+
+def test_a_frame_beyond_the_memory_is_refused_before_a_worker_is_asked() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        huge = make_layout(46341, 46341, bits=16)
+        with pytest.raises(DecodeFailed, match="memory"):
+            await workers.decode(CODESTREAM, huge, JPEG_2000)
+        assert children() == []
+
+    run(scenario)
+
+
+def test_a_codec_that_wants_more_memory_than_it_may_have_fails_alone() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        side = 4000
+        coded = bytes(imagecodecs.jpeg2k_encode(np.zeros((side, side), np.uint8), level=0, codecformat="J2K"))
+        with pytest.raises(DecodeFailed):  # openjpeg holds four bytes a sample
+            await workers.decode(coded, make_layout(side, side), JPEG_2000)
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario, memory_bytes=40 << 20)
+
+
+def test_large_frames_pass_and_leave_nothing_in_memory() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        image = np.resize(np.arange(251, dtype=np.uint8), (6000, 4000))
+        coded = bytes(imagecodecs.jpegls_encode(image))
+        frame = await workers.decode(coded, make_layout(6000, 4000), "1.2.840.10008.1.2.4.80")
+        assert frame == image.tobytes()
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario)
+
+
+def test_what_a_worker_refuses_leaves_it_alive() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        before = children()
+        with pytest.raises(DecodeFailed, match="rows and columns"):
+            await workers.decode(CODESTREAM, make_layout(SIDE + 1, SIDE), JPEG_2000)
+        with pytest.raises(DecodeFailed):
+            await workers.decode(CODESTREAM[:100], LAYOUT, JPEG_2000)
+        assert children() == before
+
+    run(scenario)
+
+
+def test_damaged_codestreams_never_stop_the_next_frame() -> None:
+    """Deterministic fuzz: bytes of real codestreams overwritten, cut and repeated, through every codec."""
+    generator = random.Random(2)
+
+    async def scenario(workers: DecodeWorkers) -> None:
+        outcomes = set()
+        for uid, codestream in codestreams():
+            for _ in range(25):
+                try:
+                    await workers.decode(damaged(codestream, generator), LAYOUT, uid)
+                    outcomes.add("decoded")
+                except DecodeFailed:
+                    outcomes.add("refused")
+        assert outcomes == {"decoded", "refused"}
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario)
+
+
+def codestreams() -> Iterator[tuple[str, bytes]]:
+    yield JPEG_BASELINE, bytes(imagecodecs.jpeg8_encode(IMAGE, level=90))
+    yield "1.2.840.10008.1.2.4.70", bytes(imagecodecs.jpeg8_encode(IMAGE, lossless=True, predictor=1))
+    yield "1.2.840.10008.1.2.4.80", bytes(imagecodecs.jpegls_encode(IMAGE))
+    yield JPEG_2000, CODESTREAM
+    yield "1.2.840.10008.1.2.4.201", bytes(imagecodecs.htj2k_encode(IMAGE))
+    yield "1.2.840.10008.1.2.4.110", bytes(imagecodecs.jpegxl_encode(IMAGE, lossless=True))
+    header = np.array([1, 64, *[0] * 14], "<u4").tobytes()
+    yield RLE, header + bytes(imagecodecs.packbits_encode(IMAGE.tobytes()))
+
+
+def damaged(codestream: bytes, generator: random.Random) -> bytes:
+    data = bytearray(codestream)
+    for _ in range(generator.choice([1, 3, 20])):
+        data[generator.randrange(len(data))] = generator.randrange(256)
+    return bytes(data[: generator.randrange(len(data))]) if generator.random() < 0.3 else bytes(data)
+
+
+def test_requests_for_the_same_frame_share_the_work() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        together = [workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=("frame", 1)) for _ in range(5)]
+        frames = await asyncio.gather(*together)
+        assert all(frame is frames[0] for frame in frames)
+        later = await workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=("frame", 1))
+        assert later == frames[0]
+        assert later is not frames[0]
+
+    run(scenario)
+
+
+def test_one_of_several_waiters_may_leave() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        leaves = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=1))
+        stays = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=1))
+        await asyncio.sleep(0)
+        leaves.cancel()
+        assert await stays == IMAGE.tobytes()
+        with pytest.raises(asyncio.CancelledError):
+            await leaves
+
+    run(scenario)
+
+
+def test_a_waiter_that_leaves_before_its_turn_takes_its_work_along() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        first = asyncio.create_task(good(workers))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key="second"))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        again = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key="second"))
+        assert await first == await again == IMAGE.tobytes()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+
+    run(scenario)
+
+
+def test_too_much_waiting_is_unavailable_not_memory() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        jobs = [asyncio.create_task(good(workers)) for _ in range(300)]
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        assert {type(result) for result in results} == {bytes, Unavailable}
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario)
+
+
+def test_workers_without_work_end() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        assert len(children()) == 1
+        await asyncio.sleep(0.5)
+        assert children() == []
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario, idle_seconds=0.1)
+
+
+def test_closing_during_a_frame_ends_the_wait() -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        os.kill(children()[0], signal.SIGSTOP)
+        waiting = asyncio.create_task(good(workers))
+        await asyncio.sleep(0.05)
+        await workers.close()
+        with pytest.raises(Unavailable):
+            await waiting
+
+    run(scenario)
+
+
+def test_a_worker_dies_with_its_server_even_while_it_hangs(tmp_path: Path) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import asyncio, os, signal, subprocess
+            from dicomweb.archive.workers import DecodeWorkers
+            from tests.archive.test_workers import children, good
+
+            async def main():
+                workers = DecodeWorkers(count=1, seconds=60, memory_bytes=1 << 29)
+                await good(workers)
+                (worker,) = children()
+                print(worker, flush=True)
+                os.kill(worker, signal.SIGSTOP)
+                await good(workers)
+
+            asyncio.run(main())
+            """
+        )
+    )
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment) as server:
+        assert server.stdout is not None
+        worker = int(server.stdout.readline())
+        assert Path(f"/proc/{worker}").exists()
+        server.kill()
+        server.wait()
+    deadline = time.monotonic() + 5
+    while running(worker) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not running(worker)
+
+
+def running(process: int) -> bool:
+    """Whether a process is there and not a zombie that nobody has reaped yet."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_a_worker_knows_no_secret_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOMWEB_DATABASE_URL", "postgresql://secret@host/archive")
+
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        (worker,) = children()
+        assert b"secret" not in Path(f"/proc/{worker}/environ").read_bytes()
+
+    run(scenario)
