@@ -1,8 +1,9 @@
-"""Counts, modalities and SOP classes of series and studies from which instances went: counted anew."""
+"""When instances go: their rows and their hold on bytes, and what their series and study count anew."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from dicomweb.catalog.pool import Connection
 
@@ -15,7 +16,7 @@ _RECOUNT_SERIES = """
 """
 _DROP_EMPTY_SERIES = """
     DELETE FROM series WHERE id = ANY ($1::bigint[]) AND number_of_instances = 0
-    RETURNING study_row, series_instance_uid
+    RETURNING series_instance_uid
 """
 # A SOP class stays as long as one instance has it: the first one found ends the search.
 _RECOUNT_STUDIES = """
@@ -38,12 +39,57 @@ _DROP_EMPTY_STUDIES = """
 """
 
 
-async def recount(db: Connection, studies: Collection[int], series: Collection[int]) -> None:
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """What was left empty and went: UIDs of series, rows of studies."""
+
+    series: tuple[str, ...]
+    studies: frozenset[int]
+
+
+async def recount(db: Connection, studies: Collection[int], series: Collection[int]) -> Vanished:
     """Settle studies and series after instances left them; what is empty goes.
 
     The caller holds the rows of the studies.
     """
     await db.execute(_RECOUNT_SERIES, list(series))
-    await db.execute(_DROP_EMPTY_SERIES, list(series))
+    gone_series = await db.fetch(_DROP_EMPTY_SERIES, list(series))
     await db.execute(_RECOUNT_STUDIES, list(studies))
-    await db.execute(_DROP_EMPTY_STUDIES, list(studies))
+    gone_studies = await db.fetch(_DROP_EMPTY_STUDIES, list(studies))
+    return Vanished(tuple(row[0] for row in gone_series), frozenset(row[0] for row in gone_studies))
+
+
+_LOCK_BLOBS = """
+    SELECT FROM blob
+     WHERE blob_key IN (SELECT blob_key FROM instance WHERE id = ANY ($1::bigint[]) UNION
+                        SELECT inflated_key FROM instance WHERE id = ANY ($1::bigint[]))
+     ORDER BY blob_key
+       FOR NO KEY UPDATE
+"""
+# An object that no row points to is doomed: swept after a time of grace, so that no running answer is torn.
+_REMOVE = """
+    WITH gone AS (
+        DELETE FROM instance WHERE id = ANY ($1::bigint[]) RETURNING blob_key, inflated_key
+    ), gone_metadata AS (
+        DELETE FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])
+    ), gone_frames AS (
+        DELETE FROM instance_frames WHERE instance_row = ANY ($1::bigint[])
+    ), released AS (
+        SELECT key, count(*) AS rows
+          FROM (SELECT blob_key FROM gone UNION ALL
+                SELECT inflated_key FROM gone WHERE inflated_key IS NOT NULL) AS pointed (key)
+         GROUP BY key
+    )
+    UPDATE blob AS b
+       SET live = b.live - r.rows,
+           doomed_at = CASE WHEN b.live - r.rows <= 0 THEN now() ELSE b.doomed_at END
+      FROM released AS r
+     WHERE b.blob_key = r.key
+"""
+
+
+async def remove_instances(db: Connection, instance_rows: Collection[int]) -> None:
+    """Remove rows of instances, and let go of their bytes. The caller holds their studies, and recounts."""
+    rows = list(instance_rows)
+    await db.execute(_LOCK_BLOBS, rows)
+    await db.execute(_REMOVE, rows)

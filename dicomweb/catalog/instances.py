@@ -13,7 +13,7 @@ import asyncpg
 import orjson
 
 from dicomweb.catalog.columns import InstanceColumns, NewInstance, SeriesColumns, StudyColumns
-from dicomweb.catalog.counts import recount
+from dicomweb.catalog.counts import recount, remove_instances
 from dicomweb.catalog.locks import (
     LockedStudies,
     TryAgain,
@@ -26,8 +26,9 @@ from dicomweb.errors import Unavailable
 
 State = Literal["stored", "identical", "kept", "conflict", "replaced"]
 
-# What becomes of an instance whose UID is taken by other content, unless it replaces that.
-_REFUSED: Mapping[str, State] = {"reject": "conflict", "keep": "kept"}
+# What becomes of an instance whose UID is taken by other content, by policy.
+_OF_OTHER_CONTENT: Mapping[str, State] = {"reject": "conflict", "keep": "kept", "replace": "replaced"}
+_WRITTEN = ("stored", "replaced")
 
 # Other senders can only get between us by storing the same SOP Instance UID in another study.
 _ATTEMPTS = 10
@@ -37,7 +38,8 @@ _ATTEMPTS = 10
 class Added:
     """What became of one instance.
 
-    stored: a new row points to its bytes. replaced: the same, and what was there before is an old version.
+    stored: a new row points to its bytes (also where the same content was there, but damaged).
+    replaced: the same, and what was there before is an old version now.
     identical: the same data set in the same transfer syntax is there already. kept: other content is there
     and stays, by policy. conflict: the same, and by policy that is a failure.
     """
@@ -102,25 +104,28 @@ async def _add(
 ) -> dict[str, State]:
     """The transaction itself; returns what became of each SOP Instance UID."""
     uids = {one.study_instance_uid for one in new}
-    if duplicates == "replace":
+    if duplicates == "replace" or create:
         uids |= await _current_studies(db, tenant_id, new)
     studies = await lock_or_create_studies(db, tenant_id, uids, create=create)
     taken = await _insert(db, tenant_id, new, studies, blobs)
-    states: dict[str, State] = {one.sop_instance_uid: "stored" for one in new}
-    other = []
-    for one in new:
-        there = taken.get(one.sop_instance_uid)
-        if there is not None:
-            states[one.sop_instance_uid] = "identical" if there.is_same(one) else "replaced"
-            if not there.is_same(one):
-                other.append(one)
-    if other and duplicates == "replace":
-        await _replace(db, tenant_id, other, taken, studies, blobs)
-    else:
-        states.update((one.sop_instance_uid, _REFUSED[duplicates]) for one in other)
+    states = {one.sop_instance_uid: _state(one, taken.get(one.sop_instance_uid), duplicates) for one in new}
+    replacing = [
+        one for one in new if one.sop_instance_uid in taken and states[one.sop_instance_uid] in _WRITTEN
+    ]
+    if replacing:
+        await _replace(db, tenant_id, replacing, taken, studies, blobs)
     if taken:
         await drop_empty_studies(db, studies)
     return states
+
+
+def _state(one: NewInstance, there: _Taken | None, duplicates: str) -> State:
+    """What becomes of an instance, by what holds its UID. Damaged content that is sent again is healed."""
+    if there is None:
+        return "stored"
+    if there.is_same(one):
+        return "stored" if there.is_damaged else "identical"
+    return _OF_OTHER_CONTENT[duplicates]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ class _Taken:
     transfer_syntax_uid: str
     series_row: int
     study_row: int
+    is_damaged: bool
 
     def is_same(self, one: NewInstance) -> bool:
         """Equal data set bytes in the same transfer syntax, wherever it was filed (S-25)."""
@@ -170,11 +176,16 @@ async def _replace(
     studies: LockedStudies,
     blobs: Mapping[str, int],
 ) -> None:
-    """Put new versions in the place of current ones, which are kept behind them, pixels and all."""
+    """Put new versions in the place of current ones, which are kept behind them, pixels and all.
+
+    Where it is the same content that was damaged, nothing is left to be kept.
+    """
     old = [taken[one.sop_instance_uid] for one in new]
     study_rows = {one.study_row for one in old}
     if not study_rows <= set(studies.rows.values()):
         raise TryAgain
+    healed = [there.id for one, there in zip(new, old, strict=True) if there.is_same(one)]
+    await remove_instances(db, healed)
     await db.execute(_SUPERSEDE, [one.id for one in old])
     await _insert(db, tenant_id, new, studies, blobs)
     await db.execute(_FOLLOW, tenant_id, [one.sop_instance_uid for one in new])
@@ -231,7 +242,7 @@ offered AS MATERIALIZED (
         attributes, digest, file_meta, preamble, pixel_layout, metadata, bulkdata, entries, position)
 ),
 taken AS MATERIALIZED (
-    SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row
+    SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row, i.damaged_at
       FROM offered AS o
       JOIN instance AS i ON i.tenant_id = $1 AND i.sop_instance_uid = o.sop_instance_uid
                         AND i.superseded_at IS NULL
@@ -314,7 +325,8 @@ risen AS (
      WHERE t.tenant_id = $1 AND t.study_instance_uid = k.study_instance_uid
        AND t.series_instance_uid = k.series_instance_uid AND t.sop_instance_uid = k.sop_instance_uid
 )
-SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row, e.study_row
+SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row, e.study_row,
+       t.damaged_at IS NOT NULL
   FROM taken AS t JOIN series AS e ON e.id = t.series_row
 """  # noqa: S608  (made of the names and types of our own classes only)
 

@@ -2,10 +2,10 @@
 
 1. The rows of all studies concerned, in order of their UID, with SELECT ... FOR NO KEY UPDATE; a missing
    one is inserted, in the same order.
-2. Everything below a study belongs to the holder of its row: series, counts, blobs and tombstones need no
-   lock of their own.
-3. New instances in order of their SOP Instance UID: the one thing that senders of two studies can contend
-   for, by the unique index over the tenant.
+2. Everything below a study belongs to the holder of its row: series, instances, counts and tombstones need
+   no lock of their own.
+3. What studies share comes last. New instances in order of their SOP Instance UID, which is unique over the
+   tenant; rows of objects that instances leave in order of their key, since a pack can hold several studies.
 
 So no two transactions wait for each other in a circle. Study rows are held for a statement or two and the
 commit; all that costs time (parsing, compressing) happens before.

@@ -106,22 +106,24 @@ class Contents:
 
 # --- instances -------------------------------------------------------------------------------------
 
-_SOURCE = """
+SOURCE_COLUMNS = """
     s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.id, i.revision, i.sop_class_uid,
     i.transfer_syntax_uid, i.blob_key, i.blob_offset, i.blob_length, i.dataset_offset, i.digest,
     i.file_meta, i.preamble, i.inflated_key, i.inflated_offset, i.inflated_length, i.pixel_layout,
     i.damaged_at IS NOT NULL
 """
 _SOURCE_FIELDS = 19
-_FROM = "FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row"
+SOURCE_TABLES = (
+    "FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row"
+)
 _INSTANCE = f"""
-    {_FROM}
+    {SOURCE_TABLES}
     WHERE i.tenant_id = $1 AND i.sop_instance_uid = $4 AND i.superseded_at IS NULL
       AND e.series_instance_uid = $3 AND s.study_instance_uid = $2
 """
 
-_ONE_SOURCE = f"SELECT {_SOURCE} {_INSTANCE}"
-_SOURCES = f"SELECT {_SOURCE} {_FROM} WHERE i.id = ANY ($1::bigint[])"
+_ONE_SOURCE = f"SELECT {SOURCE_COLUMNS} {_INSTANCE}"
+_SOURCES = f"SELECT {SOURCE_COLUMNS} {SOURCE_TABLES} WHERE i.id = ANY ($1::bigint[])"
 
 
 async def instance_source(pool: Pool, tenant_id: int, target: Target) -> InstanceSource:
@@ -129,8 +131,8 @@ async def instance_source(pool: Pool, tenant_id: int, target: Target) -> Instanc
     async with indexed_connection(pool) as db:
         row = await db.fetchrow(_ONE_SOURCE, tenant_id, target.study, target.series, target.instance)
     if row is None:
-        await _raise_missing(pool, tenant_id, target)
-    return _source(row)
+        await raise_missing(pool, tenant_id, target)
+    return source_of(row)
 
 
 async def instance_pages(
@@ -147,11 +149,14 @@ async def instance_pages(
     found = found or await contents(pool, tenant_id, target)
     for rows in found.pages(_SOURCE_PAGE):
         async with indexed_connection(pool) as db:
-            sources = {source.instance_row: source for source in map(_source, await db.fetch(_SOURCES, rows))}
+            sources = {
+                source.instance_row: source for source in map(source_of, await db.fetch(_SOURCES, rows))
+            }
         yield [sources[row] for row in rows if row in sources]
 
 
-def _source(row: asyncpg.Record) -> InstanceSource:
+def source_of(row: asyncpg.Record) -> InstanceSource:
+    """A row that begins with SOURCE_COLUMNS."""
     (
         study, series, instance, row_id, revision, sop_class_uid, transfer_syntax_uid, blob_key, blob_offset,
         blob_length, dataset_offset, digest, file_meta, preamble, inflated_key, inflated_offset,
@@ -182,7 +187,7 @@ def _source(row: asyncpg.Record) -> InstanceSource:
 
 # substring() fetches only the pieces of the value that hold the asked entries: it is stored uncompressed.
 _ONE_FRAME_SOURCE = f"""
-    SELECT {_SOURCE}, (
+    SELECT {SOURCE_COLUMNS}, (
         SELECT string_agg(substring(f.entries FROM n.first FOR n.length), ''::bytea ORDER BY n.position)
           FROM instance_frames AS f,
                unnest($5::integer[], $6::integer[]) WITH ORDINALITY AS n (first, length, position)
@@ -202,8 +207,8 @@ async def frame_source(
             _ONE_FRAME_SOURCE, tenant_id, target.study, target.series, target.instance, firsts, lengths
         )
     if row is None:
-        await _raise_missing(pool, tenant_id, target)
-    return FrameSource(_source(row), tuple(unpack(row[_SOURCE_FIELDS] or b"")))
+        await raise_missing(pool, tenant_id, target)
+    return FrameSource(source_of(row), tuple(unpack(row[_SOURCE_FIELDS] or b"")))
 
 
 async def frame_entries(
@@ -272,7 +277,7 @@ async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
     async with indexed_connection(pool) as db:
         row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *_uids(target))
     if row is None:
-        await _raise_missing(pool, tenant_id, target)
+        await raise_missing(pool, tenant_id, target)
     return Contents(row[0], row[1])
 
 
@@ -281,7 +286,7 @@ async def revision(pool: Pool, tenant_id: int, target: Target) -> int:
     async with indexed_connection(pool) as db:
         found: int | None = await db.fetchval(_REVISION[target.level], tenant_id, *_uids(target))
     if found is None:
-        await _raise_missing(pool, tenant_id, target)
+        await raise_missing(pool, tenant_id, target)
     return found
 
 
@@ -294,7 +299,7 @@ def _uids(target: Target) -> tuple[str, ...]:
 _METADATA = "SELECT instance_row, metadata FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])"
 _ONE_METADATA = "SELECT metadata FROM instance_metadata WHERE instance_row = $1"
 _BULKDATA = f"""
-    SELECT {_SOURCE}, (SELECT bulkdata FROM instance_metadata WHERE instance_row = i.id)
+    SELECT {SOURCE_COLUMNS}, (SELECT bulkdata FROM instance_metadata WHERE instance_row = i.id)
     {_INSTANCE}
 """
 
@@ -320,13 +325,13 @@ async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) 
     async with indexed_connection(pool) as db:
         row = await db.fetchrow(_BULKDATA, tenant_id, target.study, target.series, target.instance)
     if row is None:
-        await _raise_missing(pool, tenant_id, target)
+        await raise_missing(pool, tenant_id, target)
     stored = row[_SOURCE_FIELDS]
     place = orjson.loads(decompress(stored)).get(path) if stored is not None else None
     if place is None:
         raise NotFound("The instance has no bulkdata at this path.")
     vr, offset, length = place
-    return BulkdataPlace(_source(row), vr, offset, length)
+    return BulkdataPlace(source_of(row), vr, offset, length)
 
 
 async def document_properties(pool: Pool, instance_row: int) -> tuple[str, int | None]:
@@ -355,7 +360,7 @@ _TOMBSTONE = """
 """
 
 
-async def _raise_missing(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
+async def raise_missing(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
     """410 for what was deleted, or lies below what was; 404 for what was never there."""
     async with indexed_connection(pool) as db:
         row = await db.fetchrow(_TOMBSTONE, tenant_id, target.study, target.series, target.instance)
