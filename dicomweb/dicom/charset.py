@@ -177,7 +177,7 @@ def _runs(piece: bytes, g0: str, g1: str) -> Iterator[str]:
 
 
 def _seven_bit(run: bytes, shift: bytes) -> Iterator[str]:
-    """JIS X 0208 or 0212 in 7-bit pairs, by way of EUC-JP; control characters and spaces stand for themselves."""
+    """JIS X 0208 or 0212 in 7-bit pairs, by way of EUC-JP; controls and spaces stand for themselves."""
     index = 0
     while index < len(run):
         if run[index] <= 0x20 or index + 1 == len(run):

@@ -560,7 +560,8 @@ class DatasetReader:
     def _pixel_data(self, scope: _Scope, header: _Header, offset: int) -> None:
         window, length = self._window, header.length
         value_offset, head, fragments = window.tell(), b"", None
-        vr = _PIXEL_VR.get(header.tag, header.vr if header.vr in ("OB", "OW") else "OW")
+        implied = "OB" if length == _UNDEFINED else "OW"  # PS3.5 A.1, A.4
+        vr = _PIXEL_VR.get(header.tag, header.vr if header.vr in ("OB", "OW") else implied)
         header = header._replace(vr=vr)
         if length == _UNDEFINED:
             fragments = self._read_fragments(scope)

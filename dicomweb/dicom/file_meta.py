@@ -68,7 +68,8 @@ def _written(tag: int, vr: bytes, value: bytes) -> bytes:
 def read_file_meta(window: Window) -> FileMeta:
     """Read elements as long as they are of group 2, whatever the group length says.
 
-    Implicit VR, VRs that are none, and duplicates are taken as well as they can be. Raises InvalidDicom, CutOff.
+    Implicit VR, VRs that are none, and duplicates are taken as well as they can be.
+    Raises InvalidDicom, CutOff.
     """
     meta, held = FileMeta(), 0
     while window.available(8):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dicomweb.dicom.encapsulation import Fragments
 
@@ -88,7 +89,7 @@ def _table_starts(fragments: Fragments) -> list[int]:
     place = {offset: index for index, offset in enumerate(fragments.offsets)}
     first = fragments.items_offset + _ITEM_HEADER_SIZE
     starts = [place.get(first + offset, -1) for (offset,) in struct.iter_unpack("<I", table)]
-    ascending = all(before < after for before, after in zip(starts, starts[1:], strict=False))
+    ascending = all(before < after for before, after in pairwise(starts))
     return starts if starts and starts[0] == 0 and ascending else []
 
 

@@ -81,14 +81,14 @@ _Converter = Callable[[bytes, CharacterSet, bool], Element]
 def _strings(vr: str) -> _Converter:
     """Text that a backslash separates into values, in the default repertoire."""
 
-    def convert(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+    def convert(raw: bytes, _charset: CharacterSet, _little: bool) -> Element:
         return _values(vr, raw.decode("latin-1"))
 
     return convert
 
 
 def _charset_strings(vr: str) -> _Converter:
-    def convert(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+    def convert(raw: bytes, charset: CharacterSet, _little: bool) -> Element:
         return _values(vr, charset.decode(raw))
 
     return convert
@@ -111,14 +111,14 @@ def _listed(vr: str, values: list[Any]) -> Element:
 def _texts(vr: str, *, in_charset: bool) -> _Converter:
     """Text of exactly one value, in which a backslash is data."""
 
-    def convert(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+    def convert(raw: bytes, charset: CharacterSet, _little: bool) -> Element:
         text = (charset.decode(raw) if in_charset else raw.decode("latin-1")).rstrip(_PADDING)
         return {"vr": vr, "Value": [text]} if text else {"vr": vr}
 
     return convert
 
 
-def _uids(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+def _uids(raw: bytes, _charset: CharacterSet, _little: bool) -> Element:
     text = raw.decode("latin-1").strip(_PADDING)
     if "\\" not in text:
         return {"vr": "UI", "Value": [text]} if text else {"vr": "UI"}
@@ -126,7 +126,7 @@ def _uids(raw: bytes, charset: CharacterSet, little: bool) -> Element:
 
 
 def _decimals(vr: str) -> _Converter:
-    def convert(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+    def convert(raw: bytes, _charset: CharacterSet, _little: bool) -> Element:
         text = raw.decode("latin-1").strip(_PADDING)
         if "\\" not in text:
             return {"vr": vr, "Value": [number_of(text)]} if text else {"vr": vr}
@@ -139,7 +139,7 @@ def _decimals(vr: str) -> _Converter:
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-def _names(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+def _names(raw: bytes, charset: CharacterSet, _little: bool) -> Element:
     text = charset.decode(raw, name=True).rstrip(_PADDING)
     if not text:
         return {"vr": "PN"}
@@ -161,7 +161,7 @@ def _numbers(vr: ValueRepresentation) -> _Converter:
     real = code in "fd"
     wide = code in "qQ"
 
-    def convert(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+    def convert(raw: bytes, _charset: CharacterSet, little: bool) -> Element:
         if len(raw) == size:
             values = list(single[little].unpack(raw))
         elif not raw:
@@ -179,7 +179,7 @@ def _numbers(vr: ValueRepresentation) -> _Converter:
     return convert
 
 
-def _tags(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+def _tags(raw: bytes, _charset: CharacterSet, little: bool) -> Element:
     if len(raw) % 4:
         return binary("UN", raw)
     if not raw:
@@ -191,7 +191,7 @@ def _tags(raw: bytes, charset: CharacterSet, little: bool) -> Element:
 def _binaries(vr: ValueRepresentation) -> _Converter:
     name, word = vr.name, vr.word
 
-    def convert(raw: bytes, charset: CharacterSet, little: bool) -> Element:
+    def convert(raw: bytes, _charset: CharacterSet, little: bool) -> Element:
         return binary(name, raw if little else little_endian(raw, word))
 
     return convert

@@ -215,8 +215,8 @@ def _read(reader: DatasetReader, encoding: Encoding) -> tuple[dict[str, Any], di
     for tag, name in _IDENTITY.items():
         if not is_uid(identity[tag]):
             problem = "is missing" if not identity[tag] else "is not a valid UID"
-            refused = InvalidDicom(f"The {name} {problem}.", failure_reason=_MISSING_UID)
-            raise _identified(refused, reader)
+            missing = InvalidDicom(f"The {name} {problem}.", failure_reason=_MISSING_UID)
+            raise _identified(missing, reader)
     return attributes, identity
 
 

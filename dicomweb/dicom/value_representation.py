@@ -1,4 +1,4 @@
-"""Value representations (PS3.5 6.2) as one table: how long the length field is, and how a value goes into JSON."""
+"""Value representations (PS3.5 6.2) as one table: length fields, and how values go into JSON."""
 
 from __future__ import annotations
 
