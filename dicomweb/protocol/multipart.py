@@ -175,9 +175,14 @@ class RelatedReader:
         """The body has ended. Raises InvalidRequest when its closing delimiter was not seen."""
         if self.complete:
             return
+        hint = (
+            "A line break, two dashes and the boundary come before each part; two more dashes end the body."
+        )
         if self._state is _State.PREAMBLE:
-            raise InvalidRequest("The body holds no part: the boundary of its Content-Type never occurs.")
-        raise InvalidRequest("The multipart body ends before its closing delimiter: it was cut off.")
+            raise InvalidRequest(
+                "The body holds no part: the boundary of its Content-Type never occurs.", hint=hint
+            )
+        raise InvalidRequest("The multipart body was cut off: its closing delimiter is missing.", hint=hint)
 
     def _read_data(self, buffer: bytes, view: memoryview, position: int, events: list[Event]) -> int | None:
         """Pass on bytes up to the next delimiter, or up to what may become one in the next chunk."""

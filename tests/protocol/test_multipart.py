@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 
@@ -72,14 +73,9 @@ near_delimiters = st.lists(
         [b"\r\n--b", b"\r", b"\n", b"-", b"b", b" ", b"x", b"\r\n--bb", b"\r\n--b-", b"\0", b"\r\n--b x"]
     )
 ).map(b"".join)
-payloads = st.one_of(st.binary(max_size=200), near_delimiters).filter(
-    lambda data: (
-        len(RelatedReader(BOUNDARY).feed(b"--b\r\n\r\n" + data + b"\r\n")) <= 2
-        and not data.startswith(b"--b")
-        and b"\r\n--b"
-        not in data.replace(b"\r\n--bb", b"").replace(b"\r\n--b x", b"").replace(b"\r\n--b-", b"")
-    )
-)
+# What no sender may put into a payload; its last bytes may become one with the line break that follows.
+DELIMITER = re.compile(rb"(?:\A|\r\n)--b(?:--|[ \t]*(?:\r?\n|\r?\Z))")
+payloads = st.one_of(st.binary(max_size=200), near_delimiters).filter(lambda data: not DELIMITER.search(data))
 fields = st.lists(
     st.tuples(
         st.sampled_from(["Content-Type", "Content-Location", "X-Other"]),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
+from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from dicomweb.errors import InvalidRequest, NotAcceptable
 from dicomweb.protocol.media_types import media_ranges
 from dicomweb.protocol.negotiate import Acceptable, acceptable, available, choose, negotiate
@@ -272,6 +272,35 @@ def test_whatever_is_offered_can_be_asked_for_and_is_then_given(stored: Stored, 
             chosen.transfer_syntax_uid,
         )
         assert answer.multipart is line.startswith("multipart")
+
+
+@pytest.mark.parametrize("uid", [*TRANSFER_SYNTAXES, "1.2.3"])
+@pytest.mark.parametrize("decodable", [True, False])
+def test_as_stored_gives_every_syntax_back_but_those_never_sent(uid: str, decodable: bool) -> None:
+    wanted = accept(Resource.INSTANCES, f"{DICOM}; transfer-syntax=*")
+    chosen = choose(wanted, image(uid, decodable=decodable), multipart=True)
+    syntax = TRANSFER_SYNTAXES.get(uid)
+    if syntax is None or (syntax.explicit and syntax.little):
+        assert chosen == Chosen("application/dicom", uid, True)
+    else:
+        assert chosen == Chosen("application/dicom", ELE, False)
+
+
+CODESTREAMS = [
+    syntax
+    for syntax in TRANSFER_SYNTAXES.values()
+    if syntax.encapsulated and not syntax.video and syntax.media_type != "application/octet-stream"
+]
+
+
+@pytest.mark.parametrize("syntax", CODESTREAMS, ids=lambda syntax: syntax.uid)
+@pytest.mark.parametrize("form", ["{}", 'multipart/related; type="{}"', "{}; transfer-syntax=*"])
+def test_a_stored_codestream_is_untouched_when_its_type_is_asked_for(
+    syntax: TransferSyntax, form: str
+) -> None:
+    wanted = accept(Resource.FRAMES, form.format(syntax.media_type))
+    answer = negotiate(wanted, [image(syntax.uid)], single_item=True)
+    assert answer.parts == (Chosen(syntax.media_type, syntax.uid, True),)
 
 
 @given(
