@@ -187,12 +187,19 @@ def picture_module(name: str, *, photometric: str = "") -> dict[int, Element]:
 
 
 def native_image(
-    names: Names, *, frames: int = 1, name: str = "gray16", form: Form = USUAL, **more: Value
+    names: Names,
+    *,
+    frames: int = 1,
+    name: str = "gray16",
+    form: Form = USUAL,
+    extra_elements: Data | None = None,
+    **more: Value,
 ) -> Instance:
     """Uncompressed picture(s)."""
     vr = "OW" if _LAYOUTS[name][0] == 16 else "OB"
     pixels = b"".join(picture(name, frame) for frame in range(frames))
-    extra = picture_module(name) | {0x7FE00010: Element(vr, pixels)}
+    extra = picture_module(name) | dict(extra_elements or {})
+    extra[0x7FE00010] = Element(vr, pixels)
     return _image(names, extra, frames, form, more)
 
 

@@ -40,7 +40,8 @@ def run_check(session: Session, check: Check) -> Result:
     outcome: list[tuple[str, str]] = []
 
     def run() -> None:
-        outcome.append(_outcome(session, check))
+        kind, seen = _outcome(session, check)
+        outcome.append((kind, seen.replace(session.root, "~")))
 
     thread = threading.Thread(target=run, name=check.name, daemon=True)
     thread.start()

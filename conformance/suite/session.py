@@ -219,7 +219,8 @@ class Session:
 def store_answer(response: httpx.Response) -> StoreAnswer:
     """The answer to a STOW; a body that is no Store Response counts as an empty one."""
     attributes: Any = {}
-    if parse_media_type(response.headers.get("content-type", ""))[0] in (JSON, "application/json"):
+    content_type = response.headers.get("content-type", "").partition(",")[0]  # some send two
+    if parse_media_type(content_type)[0] in (JSON, "application/json"):
         attributes = json_of(response)
     if isinstance(attributes, list):
         attributes = attributes[0] if attributes else {}

@@ -5,13 +5,35 @@ from __future__ import annotations
 from types import ModuleType
 
 from conformance.suite.checks import (
+    charsets,
+    decoding,
+    deleting,
+    frames,
+    hostile,
+    http_rules,
+    metadata,
+    negotiation,
+    retrieve,
     search_matching,
     search_paging,
     search_results,
+    store,
+    store_answers,
 )
 
 MODULES: tuple[ModuleType, ...] = (
+    store,
+    store_answers,
+    retrieve,
+    decoding,
+    frames,
+    metadata,
+    charsets,
     search_results,
     search_matching,
     search_paging,
+    negotiation,
+    http_rules,
+    deleting,
+    hostile,
 )
