@@ -10,7 +10,7 @@ import time
 from dicomweb.errors import InvalidSettings, Unavailable
 from dicomweb.settings import BASE_PATH, Settings, is_loopback
 
-_BACKLOG = 1024
+BACKLOG = 1024
 # A server that was killed may hold the port until the kernel has taken its workers down.
 _PATIENCE_SECONDS = 2.0
 
@@ -70,7 +70,7 @@ def _bind(family: int, address: tuple[object, ...]) -> socket.socket:
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listening.bind(address)
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
         listening.setblocking(False)
     except OSError:
         listening.close()

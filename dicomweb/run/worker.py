@@ -67,10 +67,10 @@ def main(arguments: list[str]) -> int:
         configure_logging(settings.log_level)
         _allow_many_connections()
         app = load_app(arguments[2])(settings)
+        server = importlib.import_module(f"dicomweb.run.{settings.server}_server")
     except ArchiveError as error:
         sys.stderr.write(f"{error.message} {error.hint}\n")
         return 1
-    server = importlib.import_module(f"dicomweb.run.{settings.server}_server")
     served: int = server.serve(app, settings, listening, channel)
     return served
 
