@@ -317,13 +317,13 @@ class DatasetReader:
             self.warn("Bytes that are no element follow the last one.")
             return False
         header = self._header(scope)
-        if header.tag >> 16 == 0xFFFE:
+        if not header.vr:
             return self._delimiter(header.tag, scope)
         if header.length != _UNDEFINED and window.tell() + header.length > scope.end:
             self.warn("An element runs past the end of its item.")
             header = header._replace(length=max(0, int(scope.end) - window.tell()))
         self._charge(_ELEMENT_COST)
-        if header.tag in _PIXEL_TAGS:
+        if header.tag in _PIXEL_TAGS and header.vr.startswith(("O", "UN")):
             self._pixel_data(scope, header, offset)
         elif header.length == _UNDEFINED:
             self._undefined(scope, header)
@@ -350,17 +350,18 @@ class DatasetReader:
         return group < 8 or not (group & 1 or vr_of(group << 16 | number))
 
     def _header(self, scope: _Scope) -> _Header:
-        """The header at hand, the window moved to the value."""
+        """The header at hand, the window moved to the value. A delimiter has no VR."""
         window, encoding = self._window, scope.encoding
         data, i = window.data, window.position
         group, number = _TAGS[encoding.little].unpack_from(data, i)
         tag = group << 16 | number
         vr_bytes = data[i + 4 : i + 6]
-        if group == 0xFFFE or not encoding.explicit:
+        known = self._explicit.get(vr_bytes) if encoding.explicit else None
+        if not encoding.explicit or (group == 0xFFFE and known is None):
             (length,) = _LENGTHS[encoding.little].unpack_from(data, i + 4)
             window.position = i + 8
-            return _Header(tag, self._implied_vr(scope, tag), length, False, encoding)
-        known = self._explicit.get(vr_bytes)
+            vr = "" if group == 0xFFFE else self._implied_vr(scope, tag)
+            return _Header(tag, vr, length, False, encoding)
         if known is None and not (vr_bytes.isalpha() and vr_bytes.isupper()):
             return self._sloppy_header(scope, tag)
         vr, long, _ = known if known is not None else ("UN", True, 0)  # later VRs have long lengths (P-06)
