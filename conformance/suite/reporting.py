@@ -57,8 +57,8 @@ def _not_run(requirement: Requirement) -> str:
 
 
 def exit_code(found: Iterable[Verdict], *, strict: bool) -> int:
-    """1 when a core requirement failed, with strict when any did."""
-    return int(any(one.outcome == FAILED and (strict or one.level == "core") for one in found))
+    """1 when a core requirement failed or could not be judged, with strict when any did."""
+    return int(any(one.outcome in (FAILED, SKIPPED) and (strict or one.level == "core") for one in found))
 
 
 def table(found: Iterable[Verdict], *, width: int = 150) -> str:
