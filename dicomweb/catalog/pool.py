@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -93,17 +94,26 @@ async def _keep_session(_db: Connection) -> None:
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for searches; database errors inside become Unavailable."""
-    with database_errors():
-        async with pool.searches.acquire(timeout=_ACQUIRE_SECONDS) as acquired:
-            yield acquired
+    async with _acquired(pool.searches) as db:
+        yield db
 
 
 @asynccontextmanager
 async def indexed_connection(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for statements that go by index; database errors inside become Unavailable."""
+    async with _acquired(pool.indexed) as db:
+        yield db
+
+
+@asynccontextmanager
+async def _acquired(connections: _Connections) -> AsyncIterator[Connection]:
     with database_errors():
-        async with pool.indexed.acquire(timeout=_ACQUIRE_SECONDS) as acquired:
-            yield acquired
+        async with connections.acquire(timeout=_ACQUIRE_SECONDS) as db:
+            try:
+                yield db
+            except asyncpg.InternalClientError:
+                db.terminate()
+                raise
 
 
 @contextmanager
@@ -119,13 +129,18 @@ def database_errors() -> Iterator[None]:
         raise_if_unavailable(error)
         raise
     except asyncpg.InterfaceError as error:
-        # "connection is closed", "pool is closing": the server or we are going down. DataError is a bug.
-        if isinstance(error, ValueError) or "clos" not in str(error):
+        # "connection is closed", "has been released" (by its end), "pool is closing". DataError is a bug.
+        if isinstance(error, ValueError) or not _GONE.search(str(error)):
             raise
+        raise _unavailable("The archive's database closed the connection.") from error
+    except asyncpg.InternalClientError as error:
+        # The server said good-bye to an idle connection, and the driver has not read on to its end yet.
         raise _unavailable("The archive's database closed the connection.") from error
     except OSError as error:  # TimeoutError is one, and so is a refused connection
         raise _unavailable("The archive's database cannot be reached.") from error
 
+
+_GONE = re.compile("clos|released")
 
 # SQLSTATE class or code -> sentence.
 _TROUBLES = {

@@ -1,0 +1,246 @@
+"""Adding instances: states, policies and derived values; concurrency has a module of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from dicomweb.catalog.audit import mark_damaged
+from dicomweb.catalog.lookup import instance_source
+from dicomweb.catalog.pool import Pool
+from dicomweb.dicom.target import Target
+from dicomweb.dicom.transfer_syntax import IMPLICIT_LITTLE
+from dicomweb.errors import NotFound
+from tests.catalog.rows import (
+    CT,
+    MR,
+    add,
+    assert_exact,
+    in_catalog,
+    make_instance,
+    new_key,
+    new_tenant,
+    rows,
+    study_row,
+    values,
+)
+
+ONE = Target("1.2", "1.2.1", "1.2.1.1")
+
+
+def test_a_request_over_studies_and_series_is_counted_exactly(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant, pack = new_tenant(), new_key()
+        new = [
+            make_instance(
+                Target(f"1.{study}", f"1.{study}.{series}", f"1.{study}.{series}.{number}"),
+                key=pack,
+                sop_class_uid=(CT, MR)[series % 2],
+                attributes=values(("CT", "MR")[series % 2]),
+            )
+            for study in range(3)
+            for series in range(4)
+            for number in range(5)
+        ]
+        assert await add(pool, tenant, *new) == ["stored"] * 60
+        await assert_exact(pool, tenant)
+        study = await study_row(pool, tenant, "1.0")
+        assert study is not None
+        assert (study["number_of_series"], study["number_of_instances"]) == (4, 20)
+        assert (study["modalities"], study["sop_classes"]) == (["CT", "MR"], [CT, MR])
+
+    in_catalog(database_url, scenario)
+
+
+def test_identical_content_changes_nothing(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        await add(pool, tenant, make_instance(ONE))
+        before = await study_row(pool, tenant, ONE.study)
+        for duplicates in ("reject", "keep", "replace"):
+            assert await add(pool, tenant, make_instance(ONE), duplicates=duplicates) == ["identical"]
+        assert await study_row(pool, tenant, ONE.study) == before
+        await assert_exact(pool, tenant)
+
+    in_catalog(database_url, scenario)
+
+
+@pytest.mark.parametrize(("duplicates", "state"), [("reject", "conflict"), ("keep", "kept")])
+def test_other_content_is_refused_and_changes_nothing(database_url: str, duplicates: str, state: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        first = make_instance(ONE)
+        await add(pool, tenant, first)
+        before = await study_row(pool, tenant, ONE.study)
+        again = make_instance(ONE, content=b"other", attributes=values("MR"))
+        assert await add(pool, tenant, again, duplicates=duplicates) == [state]
+        assert await study_row(pool, tenant, ONE.study) == before
+        source = await instance_source(pool, tenant, ONE)
+        assert (source.blob_key, source.digest) == (first.instance.blob_key, first.digest)
+        assert not await rows(pool, "SELECT FROM blob WHERE blob_key = $1", again.instance.blob_key)
+
+    in_catalog(database_url, scenario)
+
+
+def test_the_same_bytes_in_another_transfer_syntax_are_other_content(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        await add(pool, tenant, make_instance(ONE))
+        assert await add(pool, tenant, make_instance(ONE, transfer_syntax_uid=IMPLICIT_LITTLE)) == [
+            "conflict"
+        ]
+
+    in_catalog(database_url, scenario)
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "states"),
+    [
+        ("reject", ["stored", "identical", "conflict", "identical"]),
+        ("keep", ["stored", "identical", "kept", "identical"]),
+        ("replace", ["stored", "identical", "replaced", "replaced"]),
+    ],
+)
+def test_one_uid_many_times_in_one_request(database_url: str, duplicates: str, states: list[str]) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant, pack = new_tenant(), new_key()
+        new = [make_instance(ONE, content=content, key=pack) for content in (b"a", b"a", b"b", b"a")]
+        assert await add(pool, tenant, *new, duplicates=duplicates) == states
+        await assert_exact(pool, tenant)
+        study = await study_row(pool, tenant, ONE.study)
+        assert study is not None
+        assert study["number_of_instances"] == 1
+
+    in_catalog(database_url, scenario)
+
+
+@pytest.mark.parametrize("duplicates", ["reject", "keep"])
+def test_a_uid_known_in_another_study_leaves_no_empty_study(database_url: str, duplicates: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        elsewhere = Target("1.9", "1.9.1", ONE.instance)
+        await add(pool, tenant, make_instance(ONE))
+        await add(pool, tenant, make_instance(elsewhere, content=b"other"), duplicates=duplicates)
+        assert await study_row(pool, tenant, "1.9") is None
+        # Identical bytes carry the same study, so this is a lie of the scan; still no second copy.
+        assert await add(pool, tenant, make_instance(elsewhere)) == ["identical"]
+        assert await study_row(pool, tenant, "1.9") is None
+        await assert_exact(pool, tenant)
+
+    in_catalog(database_url, scenario)
+
+
+def test_a_replaced_version_is_kept_with_its_pixels_and_not_counted(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        old = make_instance(ONE, attributes=values("CT"))
+        new = make_instance(ONE, content=b"other", sop_class_uid=MR, attributes=values("MR"))
+        await add(
+            pool, tenant, old, make_instance(Target("1.2", "1.2.1", "1.2.1.2"), attributes=values("CT"))
+        )
+        assert await add(pool, tenant, new, duplicates="replace") == ["replaced"]
+        await assert_exact(pool, tenant)
+        assert (await instance_source(pool, tenant, ONE)).blob_key == new.instance.blob_key
+        versions = await rows(pool, "SELECT * FROM instance WHERE blob_key = $1", old.instance.blob_key)
+        assert [row["superseded_at"] is not None for row in versions] == [True]
+        study = await study_row(pool, tenant, ONE.study)
+        assert study is not None
+        assert (study["number_of_instances"], study["modalities"]) == (2, ["MR"])
+        assert study["sop_classes"] == [CT, MR]
+
+    in_catalog(database_url, scenario)
+
+
+def test_replacing_into_another_study_empties_the_old_one(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        moved = Target("1.1", "1.1.1", ONE.instance)
+        await add(pool, tenant, make_instance(ONE))
+        assert await add(pool, tenant, make_instance(moved, content=b"b"), duplicates="replace") == [
+            "replaced"
+        ]
+        await assert_exact(pool, tenant)
+        assert await study_row(pool, tenant, ONE.study) is None
+        with pytest.raises(NotFound):
+            await instance_source(pool, tenant, ONE)
+        assert (await instance_source(pool, tenant, moved)).target == moved
+        assert len(await rows(pool, "SELECT FROM instance WHERE tenant_id = $1", tenant)) == 2
+
+    in_catalog(database_url, scenario)
+
+
+def test_the_attributes_of_the_latest_stored_instance_win(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        targets = [Target("1.2", "1.2.1", f"1.2.1.{n}") for n in range(6)]
+        first, second, conflicting = (values("CT", T00100020=name) for name in ("A", "B", "C"))
+        await add(pool, tenant, make_instance(targets[0], attributes=first))
+        # Within a request the last new one wins, whatever its UID; a refused one never does.
+        await add(
+            pool,
+            tenant,
+            make_instance(targets[5], attributes=first),
+            make_instance(targets[3], attributes=second),
+            make_instance(targets[0], content=b"other", attributes=conflicting),
+        )
+        study = await study_row(pool, tenant, "1.2")
+        assert study is not None
+        assert study["patient_id"] == "B"
+        assert b'"B"' in study["attributes"]
+
+    in_catalog(database_url, scenario)
+
+
+def test_a_changed_modality_leaves_the_study(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        for number, modality in enumerate(("CT", "MR", "CT", "PT")):
+            target = Target("1.2", "1.2.1", f"1.2.1.{number}")
+            await add(pool, tenant, make_instance(target, attributes=values(modality)))
+            await assert_exact(pool, tenant)
+        study = await study_row(pool, tenant, "1.2")
+        assert study is not None
+        assert study["modalities"] == ["PT"]
+
+    in_catalog(database_url, scenario)
+
+
+def test_every_change_gives_study_and_series_a_revision_never_seen_before(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        seen = []
+        for number in range(4):
+            await add(pool, tenant, make_instance(Target("1.2", "1.2.1", f"1.2.1.{number}")))
+            study = await study_row(pool, tenant, "1.2")
+            assert study is not None
+            seen.append(study["revision"])
+        assert seen == sorted(set(seen))
+
+    in_catalog(database_url, scenario)
+
+
+def test_tenants_do_not_see_each_other(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        first, second = new_tenant(), new_tenant()
+        await add(pool, first, make_instance(ONE))
+        assert await add(pool, second, make_instance(ONE, content=b"other")) == ["stored"]
+        await assert_exact(pool, first)
+        await assert_exact(pool, second)
+
+    in_catalog(database_url, scenario)
+
+
+def test_damaged_content_that_is_sent_again_is_healed(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        await add(pool, tenant, make_instance(ONE, inflated=new_key()))
+        await mark_damaged(pool, [(await instance_source(pool, tenant, ONE)).instance_row])
+        assert (await instance_source(pool, tenant, ONE)).is_damaged
+        assert await add(pool, tenant, make_instance(ONE, content=b"other")) == ["conflict"]
+        again = make_instance(ONE)
+        assert await add(pool, tenant, again) == ["stored"]
+        source = await instance_source(pool, tenant, ONE)
+        assert (source.is_damaged, source.blob_key) == (False, again.instance.blob_key)
+        await assert_exact(pool, tenant)
+        assert len(await rows(pool, "SELECT FROM instance WHERE tenant_id = $1", tenant)) == 1
+
+    in_catalog(database_url, scenario)
