@@ -13,9 +13,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from dicomweb.catalog.migrate import migrate
 from dicomweb.run.postgres import EmbeddedPostgres
+
+# A shared machine is at times too slow for a deadline of 200 ms an example, and no test here is about time.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SCRATCH_NAMES = (f"test_{os.getpid()}_{number}" for number in itertools.count())

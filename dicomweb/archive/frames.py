@@ -14,6 +14,7 @@ from dicomweb.catalog.lookup import InstanceSource, frame_entries, frame_source
 from dicomweb.dicom.frame_index import EncapsulatedFrame
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
+from dicomweb.dicom.transfer_syntax import ENCAPSULATED_UNCOMPRESSED
 from dicomweb.errors import NotAcceptable, NotFound
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.transcode import join_fragments, native_frame, swap_words
@@ -97,7 +98,10 @@ class FrameReader:
             return [Flow(partial(self.decoded, position), length, self._source.instance_row)]
         entry = self._entries[number]
         if entry.fragments == 1:
-            return [indexed(self._source, entry.offset, entry.span)]
+            # A native frame in a fragment has no pad byte of its own (W-32).
+            native = syntax_of(self._source).uid == ENCAPSULATED_UNCOMPRESSED
+            span = min(entry.span, self._layout.frame_bits // 8) if native else entry.span
+            return [indexed(self._source, entry.offset, span)]
         return [
             Flow(partial(_once, partial(self._codestream, number)), entry.length, self._source.instance_row)
         ]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A study, series or instance by its UIDs; a missing level is the empty string."""
+    """A study, series or instance by its UIDs; a missing level is the empty string (none at all: everything)."""
 
-    study: str
+    study: str = ""
     series: str = ""
     instance: str = ""
 

@@ -27,6 +27,9 @@ _SLASHES = re.compile(r"/{2,}")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
+_ACTIVE_TYPES = ("text/xml", "application/xml")
+
+
 class TornAnswer(Exception):
     """A failure after the status was sent: the server must close the connection (H-21)."""
 
@@ -73,7 +76,12 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            MutableHeaders(raw=message["headers"])["X-Request-Id"] = self._scope["request_id"]
+            headers = MutableHeaders(raw=message["headers"])
+            headers["X-Request-Id"] = self._scope["request_id"]
+            # Stored documents are data: no browser may guess a type for them, or run what is in them.
+            headers["X-Content-Type-Options"] = "nosniff"
+            if headers.get("content-type", "").startswith(_ACTIVE_TYPES):
+                headers["Content-Security-Policy"] = "sandbox"
         await self._send(message)
 
 

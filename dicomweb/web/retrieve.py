@@ -8,10 +8,13 @@ from starlette.responses import Response
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.retrieve import RetrievePlan, plan_instances
 from dicomweb.protocol import negotiate
+from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import cache_headers, not_modified
 from dicomweb.web.responses import Streamed, related_stream
 from dicomweb.web.targets import acceptable, base_url, target_of
+
+_INCOMPLETE = "Some instances are left out: they are damaged, or cannot be given in the requested form"
 
 
 async def instances(request: Request) -> Response | Streamed:
@@ -23,7 +26,7 @@ async def instances(request: Request) -> Response | Streamed:
     status = 200
     if not plan.complete:
         status = 206
-        headers["Warning"] = f'299 {base_url(request)} "Some instances cannot be given in the requested form"'
+        headers["Warning"] = warning_header(base_url(request), _INCOMPLETE)
     if plan.parts is not None:
         return answer_parts(request, plan.parts, multipart=plan.multipart, headers=headers, status=status)
     if not_modified(request, headers):

@@ -52,6 +52,8 @@ async def store(request: Request) -> Response:
         raise
     report = store_report(outcomes, base_url(request), study)
     response = Response(orjson.dumps(report.attributes), report.status, media_type="application/dicom+json")
+    if report.retrieve_url:
+        response.headers["Content-Location"] = report.retrieve_url  # S-46
     for warning in report.warnings:
         response.headers.append("Warning", warning)
     return response
