@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from conformance.suite.checks import (
+    bulkdata,
     charsets,
     decoding,
     deleting,
@@ -28,6 +29,7 @@ MODULES: tuple[ModuleType, ...] = (
     decoding,
     frames,
     metadata,
+    bulkdata,
     charsets,
     search_results,
     search_matching,

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 from conformance.suite.check import expect, expect_equal, shows
 from conformance.suite.checks import pictures
 from conformance.suite.checks.library import letters, library
+from conformance.suite.objects import make
 from conformance.suite.raw import exchange
 from conformance.suite.session import DICOM, JSON, OCTETS, Observed, Session, json_of
 
@@ -34,8 +35,6 @@ def malformed_uids_in_paths_are_400(session: Session) -> str:
 
 @shows("G-11")
 def uids_with_leading_zeros_are_served(session: Session) -> str:
-    from conformance.suite.objects import make
-
     instance = make(session, study=session.root + ".007", series=session.root + ".0.01")
     session.stored(instance)
     expect_equal(session.get(instance.path + "/metadata", accept=JSON).status_code, 200, "metadata")
@@ -45,8 +44,6 @@ def uids_with_leading_zeros_are_served(session: Session) -> str:
 
 @shows("G-08")
 def commas_and_separators_in_values(session: Session) -> str:
-    from conformance.suite.objects import make
-
     patient = f"{session.token},1&2=3"
     instance = make(session, PatientID=patient, StudyDescription="left, right")
     session.stored(instance)
@@ -59,8 +56,6 @@ def commas_and_separators_in_values(session: Session) -> str:
 
 @shows("G-09")
 def plus_signs_in_values(session: Session) -> str:
-    from conformance.suite.objects import make
-
     instance = make(session, PatientName="Plus One", StudyDescription="a+b")
     session.stored(instance)
     query = f"StudyInstanceUID={instance.study}"
@@ -121,8 +116,6 @@ def conditional_get(session: Session) -> str:
 
 @shows("H-04")
 def etag_of_metadata_moves_when_the_study_does(session: Session) -> str:
-    from conformance.suite.objects import make
-
     one = make(session)
     session.stored(one)
     path = one.study_path + "/metadata"

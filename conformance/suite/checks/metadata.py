@@ -12,11 +12,9 @@ from conformance.suite.checks.json_rules import violations
 from conformance.suite.checks.library import library
 from conformance.suite.checks.retrieve import one_file
 from conformance.suite.dictionary import tag_of
-from conformance.suite.objects import PDF, Form, Instance, make
+from conformance.suite.objects import Form, Instance, make
 from conformance.suite.part10 import IMPLICIT, Element, attributes
 from conformance.suite.session import JSON, OCTETS, Attributes, Session, first
-
-LONG = bytes(range(256)) * 64
 
 # One private element of each VR, in this order from (0009,1001).
 VALUES: dict[str, Element] = {
@@ -72,7 +70,9 @@ def zoo_tags() -> dict[str, str]:
     return {vr: f"{0x00091001 + index:08X}" for index, vr in enumerate(VALUES)}
 
 
-def _zoo(session: Session) -> tuple[Instance, Attributes]:
+def whole_zoo(session: Session) -> tuple[Instance, Attributes]:
+    """An instance with every VR, and its metadata."""
+
     def store(run: Session) -> tuple[Instance, Attributes]:
         instance = make(run, extra=zoo_elements())
         run.stored(instance)
@@ -108,7 +108,7 @@ def other_metadata_types_are_406(session: Session) -> str:
 
 @shows("J-01", "J-02", "J-03", "J-11", "W-21", "W-23")
 def data_sets_keep_to_the_json_model(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     made = library(session)
     found = violations(zoo)
     count = 1
@@ -136,7 +136,7 @@ def search_results_keep_to_the_json_model(session: Session) -> str:
 
 @shows("W-20", "G-45", "J-21")
 def nothing_is_dropped_from_metadata(session: Session) -> str:
-    instance, zoo = _zoo(session)
+    instance, zoo = whole_zoo(session)
     missing = [f"{tag:08X}" for tag in instance.elements if f"{tag:08X}" not in zoo]
     expect(not missing, f"lost {', '.join(missing)}")
     expect(not [tag for tag in zoo if tag.startswith("0002")], "group 2 in metadata")
@@ -149,7 +149,7 @@ def nothing_is_dropped_from_metadata(session: Session) -> str:
 
 @shows("J-03", "J-04")
 def empty_values(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     expect_equal(zoo[tag_of("PatientAge")], {"vr": "AS"}, "empty PatientAge")
     expect_equal(zoo[tag_of("ReferencedImageSequence")], {"vr": "SQ"}, "sequence without items")
     expect_equal(zoo[tag_of("ImageType")]["Value"], ["ORIGINAL", "PRIMARY", None, "AXIAL"], "ImageType")
@@ -160,7 +160,7 @@ def empty_values(session: Session) -> str:
 
 @shows("J-05")
 def person_names(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     expect_equal(
         zoo[tag_of("PatientName")]["Value"], [{"Alphabetic": "Zoo^Animal^of^Dr.^III"}], "PatientName"
     )
@@ -174,14 +174,14 @@ def person_names(session: Session) -> str:
 
 @shows("J-06")
 def attribute_tags(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     expect_equal(zoo[tag_of("FrameIncrementPointer")]["Value"], ["00181063", "0018A00B"], "AT")
     return "8 upper-case hex digits"
 
 
 @shows("J-07")
 def numbers_are_numbers(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     tags = zoo_tags()
     wanted = {
         "FL": [1.5, -2.0],
@@ -203,22 +203,23 @@ def numbers_are_numbers(session: Session) -> str:
 
 @shows("J-08")
 def numbers_that_are_none_stay_text(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     expect_equal(zoo[tag_of("WindowCenter")].get("Value"), ["nonsense"], "WindowCenter")
     return "string"
 
 
 @shows("J-09", "J-10")
 def binary_values_are_inline_or_by_uri(session: Session) -> str:
-    instance, zoo = _zoo(session)
+    instance, zoo = whole_zoo(session)
     for vr in ("OB", "OW", "OL", "OF", "OD", "OV", "UN"):
         tag = zoo_tags()[vr]
         wanted = instance.elements[int(tag, 16)].value
-        expect_equal(_bytes(session, zoo[tag]), wanted, f"{vr} of {len(wanted)} bytes")  # type: ignore[arg-type]
+        expect_equal(bytes_of(session, zoo[tag]), wanted, f"{vr} of {len(wanted)} bytes")  # type: ignore[arg-type]
     return "the bytes of OB OW OL OF OD OV UN, NaN and Infinity included"
 
 
-def _bytes(session: Session, attribute: Attributes) -> bytes:
+def bytes_of(session: Session, attribute: Attributes) -> bytes:
+    """The value of an attribute in either form."""
     if "InlineBinary" in attribute:
         return base64.b64decode(attribute["InlineBinary"])
     return session.parts(attribute["BulkDataURI"], OCTETS)[0].content
@@ -236,7 +237,7 @@ def nan_and_infinity_break_nothing(session: Session) -> str:
 
 @shows("J-12")
 def text_values(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     tags = zoo_tags()
     wanted = {
         tag_of("PatientComments"): ["one\\two is a single value"],
@@ -254,7 +255,7 @@ def text_values(session: Session) -> str:
 
 @shows("J-13", "P-06")
 def the_vr_is_the_true_one(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     for vr, tag in zoo_tags().items():
         expect_equal(zoo[tag]["vr"], vr, tag)
     padding = {0x00280120: Element("SS", -2000), 0x00280106: Element("SS", -7)}
@@ -277,7 +278,7 @@ def known_un_is_resolved(session: Session) -> str:
 
 @shows("J-14")
 def private_elements_keep_their_blocks(session: Session) -> str:
-    _, zoo = _zoo(session)
+    _, zoo = whole_zoo(session)
     expect_equal(zoo["00090010"], {"vr": "LO", "Value": ["CONFORMANCE SUITE"]}, "first creator")
     expect_equal(zoo["00090011"], {"vr": "LO", "Value": ["ANOTHER MAKER"]}, "second creator")
     expect_equal(zoo["00091101"], {"vr": "LO", "Value": ["second block"]}, "element of the second block")
@@ -318,129 +319,3 @@ def metadata_instance_and_search_agree(session: Session) -> str:
         metadata[tag_of("PatientName")]["Value"][0]["Alphabetic"], "Müller^Anna Maria", "PatientName"
     )
     return "same values in metadata, instance, search"
-
-
-@shows("J-16", "V-04", "G-02")
-def bulk_data_uris_are_absolute_and_answer(session: Session) -> str:
-    seen = 0
-    for instance in (pictures.native(session), pictures.document(session), _bulky(session)):
-        for attribute in session.metadata(instance.path)[0].values():
-            uri = attribute.get("BulkDataURI")
-            if uri:
-                expect(uri.startswith(("http://", "https://")), f"{uri} is not absolute")
-                expect_equal(session.get(uri).status_code, 200, f"GET {uri}")
-                seen += 1
-    expect(seen >= 3, f"only {seen} BulkDataURIs")
-    return f"{seen} URIs, all answer 200"
-
-
-def _bulky(session: Session) -> Instance:
-    """Long values: in the data set, in nested items, in a private element, an icon."""
-
-    def store(run: Session) -> Instance:
-        inner = attributes(WaveformData=LONG, WaveformBitsAllocated=16)
-        icon = attributes(Rows=2, Columns=2)
-        icon[0x7FE00010] = Element("OB", b"icon")
-        extra = attributes(
-            WaveformSequence=[attributes(WaveformBitsAllocated=8), inner], IconImageSequence=[icon]
-        )
-        extra[0x00090010] = Element("LO", "CONFORMANCE SUITE")
-        extra[0x00091001] = Element("OB", LONG)
-        extra[0x00091002] = Element("SQ", [{0x00091003: Element("UN", LONG[::-1])}])
-        instance = make(run, extra=extra)
-        run.stored(instance)
-        return instance
-
-    return session.once("an instance with bulk values", store)
-
-
-@shows("W-39", "W-04", "W-38")
-def nested_and_private_bulkdata_is_addressable(session: Session) -> str:
-    metadata = session.metadata(_bulky(session).path)[0]
-    wave = metadata["54000100"]["Value"][1]["54001010"]
-    private = metadata["00091001"]
-    nested = metadata["00091002"]["Value"][0]["00091003"]
-    for name, attribute, wanted in (
-        ("waveform", wave, LONG),
-        ("private", private, LONG),
-        ("nested", nested, LONG[::-1]),
-    ):
-        expect("BulkDataURI" in attribute, f"{name}: {sorted(attribute)}")
-        expect(_bytes(session, attribute) == wanted, f"{name}: other bytes")
-    return "second item of a sequence, private element, private item"
-
-
-@shows("J-17")
-def small_values_are_inline(session: Session) -> str:
-    metadata = session.metadata(_bulky(session).path)[0]
-    icon = metadata["00880200"]["Value"][0]["7FE00010"]
-    expect("BulkDataURI" in icon or "InlineBinary" in icon, f"icon {sorted(icon)}")
-    _, zoo = _zoo(session)
-    by_uri = [vr for vr, tag in zoo_tags().items() if "BulkDataURI" in zoo[tag]]
-    expect(set(by_uri) <= {"OF", "OD"}, f"small values by BulkDataURI: {by_uri}")
-    small = make(session, extra=_private_scalar())
-    session.stored(small)
-    value = session.metadata(small.path)[0]["70531000"]
-    expect("BulkDataURI" not in value, "a private scalar of 8 bytes by BulkDataURI")
-    return "values of some bytes inline, Pixel Data by URI"
-
-
-def _private_scalar() -> dict[int, Element]:
-    return {0x70530010: Element("LO", "Philips PET Private Group"), 0x70531000: Element("DS", "0.12345 ")}
-
-
-@shows("W-38", "V-16", "M-03", "G-63", "W-04")
-def bulkdata_in_every_form_clients_ask_for(session: Session) -> str:
-    document = pictures.document(session)
-    uri = session.metadata(document.path)[0]["00420011"]["BulkDataURI"]
-    for accept in ("*/*", "application/octet-stream"):
-        content = session.get(uri, accept=accept).content
-        expect(content in (PDF, PDF + b"\0"), f"Accept {accept}: other bytes")
-    for media_type in ("application/octet-stream", "application/pdf"):
-        parts = session.parts(uri, f'multipart/related; type="{media_type}"')
-        expect(parts[0].content in (PDF, PDF + b"\0"), f"multipart {media_type}: other bytes")
-        expect_equal(parts[0].headers.get("content-location"), uri, "Content-Location")
-    return "*/*, single part, multipart octet-stream and application/pdf; Content-Location is the URI"
-
-
-@shows("W-38", "M-17", "M-16")
-def pixel_bulkdata_is_little_endian(session: Session) -> str:
-    from conformance.suite.objects import native_image
-    from conformance.suite.part10 import BIG_ENDIAN
-    from conformance.suite.samples import picture
-
-    image = native_image(session, frames=2, form=Form(BIG_ENDIAN))
-    session.stored(image)
-    uri = session.metadata(image.path)[0]["7FE00010"]["BulkDataURI"]
-    wanted = picture("gray16", 0) + picture("gray16", 1)
-    response = session.get(uri, accept="application/octet-stream")
-    expect_equal(response.status_code, 200, "single part")
-    expect(response.content == wanted, "other bytes")
-    return "both frames in one piece, swapped"
-
-
-@shows("H-05")
-def ranges_of_single_part_bulkdata(session: Session) -> str:
-    image = pictures.native_frames(session)
-    uri = session.metadata(image.path)[0]["7FE00010"]["BulkDataURI"]
-    accept = "application/octet-stream"
-    whole = session.get(uri, accept=accept).content
-    cases = {
-        "bytes=0-9": whole[:10],
-        "bytes=100-": whole[100:],
-        "bytes=-7": whole[-7:],
-        "bytes=5-5": whole[5:6],
-    }
-    for header, wanted in cases.items():
-        response = session.get(uri, accept=accept, headers={"Range": header})
-        expect_equal(response.status_code, 206, header)
-        expect(response.content == wanted, f"{header}: other bytes")
-        expect(
-            response.headers.get("content-range", "").endswith(f"/{len(whole)}"), f"{header}: Content-Range"
-        )
-    response = session.get(uri, accept=accept, headers={"Range": f"bytes={len(whole)}-"})
-    expect_equal(response.status_code, 416, "a range beyond the end")
-    expect_equal(response.headers.get("content-range"), f"bytes */{len(whole)}", "Content-Range of the 416")
-    stale = session.get(uri, accept=accept, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
-    expect_equal(stale.status_code, 200, "If-Range that does not match")
-    return "206 with Content-Range, 416, If-Range"

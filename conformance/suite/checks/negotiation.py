@@ -8,6 +8,7 @@ import httpx
 
 from conformance.suite.check import Failed, expect, expect_equal, shows
 from conformance.suite.checks import pictures
+from conformance.suite.checks.library import library
 from conformance.suite.multipart import parse_media_type, read_related
 from conformance.suite.part10 import EXPLICIT
 from conformance.suite.reader import read_file
@@ -199,8 +200,6 @@ def a_406_lists_what_there_is(session: Session) -> str:
 
 @shows("G-60", "G-61", "G-62")
 def multipart_answers_are_well_formed(session: Session) -> str:
-    from conformance.suite.checks.library import library
-
     image = pictures.native_frames(session)
     study = library(session).alpha[0].study_path
     seen = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.suite.check import expect, expect_equal, shows
+from conformance.suite.checks import pictures
 from conformance.suite.checks.library import library
 from conformance.suite.dictionary import tag_of
 from conformance.suite.objects import make
@@ -98,9 +99,7 @@ def instance_results_hold_the_required_attributes(session: Session) -> str:
 
 @shows("Q-54")
 def image_instance_results_describe_the_image(session: Session) -> str:
-    from conformance.suite.checks.pictures import native
-
-    image = native(session)
+    image = pictures.native(session)
     result = session.search(f"{image.series_path}/instances")[0]
     seen = [first(result, tag_of(name)) for name in ("Rows", "Columns", "BitsAllocated")]
     expect_equal(seen, [24, 20, 16], "Rows, Columns, BitsAllocated")
@@ -109,9 +108,7 @@ def image_instance_results_describe_the_image(session: Session) -> str:
 
 @shows("M-19")
 def instance_results_tell_available_transfer_syntaxes(session: Session) -> str:
-    from conformance.suite.checks.pictures import compressed
-
-    image = compressed(session, "90")
+    image = pictures.compressed(session, "90")
     values = session.search(f"{image.series_path}/instances")[0].get("00083002", {}).get("Value", [])
     expect(image.transfer_syntax_uid in values, f"(0008,3002) is {values}")
     return f"(0008,3002) {', '.join(values)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from concurrent.futures import ThreadPoolExecutor
 
 from conformance.suite.check import expect, expect_equal, shows
@@ -9,7 +10,7 @@ from conformance.suite.multipart import BOUNDARY, write_related
 from conformance.suite.objects import Form, Instance, finish, make, report
 from conformance.suite.part10 import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Element, attributes
 from conformance.suite.reader import read_file
-from conformance.suite.session import STORED, Session, first
+from conformance.suite.session import STORED, Session, StoreAnswer, first
 
 UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 NOT_THERE = "1.2.840.10008.1.2.4.777"
@@ -117,10 +118,7 @@ def failure_reasons_tell_what_is_wrong(session: Session) -> str:
     return f"cut off {reasons[0]:#06x}, unknown syntax {'0xc122' if unknown.status == 409 else 'stored'}"
 
 
-def _reasons(answer: object) -> list[int]:
-    from conformance.suite.session import StoreAnswer
-
-    assert isinstance(answer, StoreAnswer)
+def _reasons(answer: StoreAnswer) -> list[int]:
     return [int(first(item, "00081197", 0)) for item in answer.items("00081198") + answer.items("0008119A")]
 
 
@@ -344,8 +342,6 @@ def chunked_bodies_of_any_cut_are_stored(session: Session) -> str:
 
 @shows("S-12")
 def gzip_request_bodies_are_read(session: Session) -> str:
-    import gzip
-
     instance = make(session)
     session.studies.add(instance.study)
     body = gzip.compress(write_related([({"Content-Type": "application/dicom"}, instance.data)]))
