@@ -35,6 +35,8 @@ _IDENTITY = {
     _STUDY: "Study Instance UID",
     _SERIES: "Series Instance UID",
 }
+# Groups that data sets begin with, as little endian writes them: turned round, they show big endian.
+_FIRST_GROUPS = frozenset({b"\x08\0", b"\x10\0", b"\x18\0", b"\x20\0", b"\x28\0"})
 # Longest first element of a data set without File Meta Information that is believed.
 _PLAUSIBLE_LENGTH = 1 << 16
 
@@ -171,7 +173,8 @@ def _sniffed(window: Window) -> Encoding | None:
     if not window.available(8):
         return None
     data, i = window.data, window.position
-    little = data[i : i + 2][::-1] <= data[i : i + 2]  # groups begin low: 0008 is 08 00 in little endian
+    group = data[i : i + 2]
+    little = group[::-1] not in _FIRST_GROUPS or group in _FIRST_GROUPS
     vr = data[i + 4 : i + 6]
     if vr in _VRS or (vr.isalpha() and vr.isupper()):
         return Encoding(explicit=True, little=little)
