@@ -16,6 +16,9 @@ from dicomweb.errors import ArchiveError, InvalidSettings
 COMMANDS = {
     "serve": "dicomweb.run.serve:serve",
     "import": "dicomweb.run.import_:import_",
+    "export": "dicomweb.run.export:export",
+    "verify": "dicomweb.run.upkeep:verify",
+    "sweep": "dicomweb.run.upkeep:sweep_",
     "migrate": "dicomweb.run.migrate:migrate",
 }
 

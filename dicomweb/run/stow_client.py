@@ -26,7 +26,9 @@ from dicomweb.run.import_journal import ImportJournal
 _CHUNK = 1 << 20
 _PART_HEADERS = (("Content-Type", "application/dicom"),)
 # A server that restarts or is overloaded comes back within these pauses, in seconds: two minutes in all.
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+# A server that never answered is more likely a wrong URL.
+_FIRST_PAUSES = (1.0, 2.0)
 _LONGEST_PAUSE = 120.0
 # The body may take hours; only silence is an error.
 TIMEOUT = httpx.Timeout(30.0, read=300.0, write=120.0, pool=None)
@@ -60,6 +62,7 @@ class StowServer(Destination):
         self._client = client
         self._studies = httpx.URL(url.rstrip("/") + "/studies")
         self._journal = journal
+        self._answered = False
 
     async def present(self, batch: Sequence[SourceFile]) -> set[Path]:
         return {file.path for file in batch if file in self._journal}
@@ -72,19 +75,22 @@ class StowServer(Destination):
 
     async def _post(self, batch: Sequence[SourceFile]) -> httpx.Response:
         """The server's answer, after as many attempts as it takes. Raises Unavailable."""
-        for pause in (*PAUSES, None):
+        attempt = 0
+        while True:
             try:
                 response = await self._attempt(batch)
             except httpx.TransportError as error:
-                said, wait = f"The server cannot be reached ({type(error).__name__}).", pause
+                said, asked = f"The server cannot be reached ({type(error).__name__}).", None
             else:
+                self._answered = True
                 if response.status_code not in _TRY_AGAIN:
                     return response
-                said, wait = f"The server answers {response.status_code}.", _asked_pause(response, pause)
-            if pause is None or wait is None:
+                said, asked = f"The server answers {response.status_code}.", _asked_pause(response)
+            pauses = _PAUSES if self._answered else _FIRST_PAUSES
+            if attempt == len(pauses):
                 raise Unavailable(said, hint="Run the same import again later: it goes on from there.")
-            await asyncio.sleep(wait)
-        raise AssertionError("the last pause is None")
+            await asyncio.sleep(asked or pauses[attempt])
+            attempt += 1
 
     async def _attempt(self, batch: Sequence[SourceFile]) -> httpx.Response:
         boundary = boundary_for(os.urandom(16))
@@ -126,12 +132,11 @@ async def _content(file: SourceFile) -> AsyncIterator[bytes]:
         raise Unreadable(file.path, f"{NOT_READABLE} (it became shorter)")
 
 
-def _asked_pause(response: httpx.Response, ours: float | None) -> float | None:
+def _asked_pause(response: httpx.Response) -> float | None:
     """Retry-After in seconds where the server gives a sensible one."""
     asked = response.headers.get("Retry-After", "")
-    if ours is not None and asked.isascii() and asked.isdigit() and 0 < int(asked[:6]) <= _LONGEST_PAUSE:
-        return float(asked)
-    return ours
+    sensible = asked.isascii() and asked.isdigit() and 0 < int(asked[:6]) <= _LONGEST_PAUSE
+    return float(asked) if sensible else None
 
 
 def answers_of(response: httpx.Response, *, alone: bool) -> list[Answer]:
