@@ -67,7 +67,7 @@ CREATE INDEX study_modalities ON study USING gin (modalities);
 
 CREATE TABLE series (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    study_row bigint NOT NULL REFERENCES study (id) ON DELETE CASCADE,
+    study_row bigint NOT NULL REFERENCES study (id),
     tenant_id integer NOT NULL,
     series_instance_uid text COLLATE "C" NOT NULL,
     revision bigint NOT NULL,
@@ -97,7 +97,7 @@ CREATE INDEX series_modality ON series (tenant_id, modality);
 
 CREATE TABLE instance (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    series_row bigint NOT NULL REFERENCES series (id) ON DELETE CASCADE,
+    series_row bigint NOT NULL REFERENCES series (id),
     tenant_id integer NOT NULL,
     sop_instance_uid text COLLATE "C" NOT NULL,
     sop_class_uid text COLLATE "C" NOT NULL,
@@ -133,7 +133,8 @@ CREATE TABLE instance (
 );
 CREATE UNIQUE INDEX instance_uid ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NULL;
 CREATE INDEX instance_version ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NOT NULL;
-CREATE INDEX instance_order ON instance (series_row, instance_number, sop_instance_uid) WHERE superseded_at IS NULL;
+-- Of old versions too: the foreign key and the deletion of a series look for them by this index.
+CREATE INDEX instance_order ON instance (series_row, instance_number, sop_instance_uid);
 CREATE INDEX instance_sop_class ON instance (tenant_id, sop_class_uid) WHERE superseded_at IS NULL;
 CREATE INDEX instance_blob ON instance (blob_key);
 CREATE INDEX instance_inflated ON instance (inflated_key) WHERE inflated_key IS NOT NULL;

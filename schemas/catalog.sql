@@ -1,0 +1,155 @@
+-- The whole schema after all migrations. Generated: python -m tests.catalog.schema_text
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+CREATE SEQUENCE revision AS bigint;
+
+CREATE TABLE blob (
+    blob_key text COLLATE "C" NOT NULL,
+    size bigint NOT NULL,
+    live integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    doomed_at timestamp with time zone
+);
+
+CREATE TABLE instance (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    series_row bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    sop_instance_uid text COLLATE "C" NOT NULL,
+    sop_class_uid text COLLATE "C" NOT NULL,
+    transfer_syntax_uid text COLLATE "C" NOT NULL,
+    instance_number double precision,
+    content_date integer,
+    number_of_frames integer DEFAULT 0 NOT NULL,
+    revision bigint NOT NULL,
+    stored_at timestamp with time zone DEFAULT now() NOT NULL,
+    superseded_at timestamp with time zone,
+    attributes bytea NOT NULL,
+    blob_key text COLLATE "C" NOT NULL,
+    blob_offset bigint NOT NULL,
+    blob_length bigint NOT NULL,
+    dataset_offset integer NOT NULL,
+    digest bytea NOT NULL,
+    file_meta bytea NOT NULL,
+    preamble bytea,
+    inflated_key text COLLATE "C",
+    inflated_offset bigint,
+    inflated_length bigint,
+    pixel_layout bytea,
+    damaged_at timestamp with time zone
+);
+
+CREATE TABLE instance_frames (
+    instance_row bigint NOT NULL,
+    entries bytea NOT NULL
+);
+
+CREATE TABLE instance_metadata (
+    instance_row bigint NOT NULL,
+    metadata bytea NOT NULL,
+    bulkdata bytea
+);
+
+CREATE TABLE series (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    study_row bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    series_instance_uid text COLLATE "C" NOT NULL,
+    revision bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    number_of_instances integer DEFAULT 0 NOT NULL,
+    modality text COLLATE "C",
+    series_number double precision,
+    series_description text COLLATE "C",
+    body_part_examined text COLLATE "C",
+    institution_name text COLLATE "C",
+    manufacturer text COLLATE "C",
+    manufacturer_model_name text COLLATE "C",
+    station_name text COLLATE "C",
+    performed_procedure_step_start_date integer,
+    performed_procedure_step_start_time_from bigint,
+    performed_procedure_step_start_time_to bigint,
+    scheduled_procedure_step_ids text[] COLLATE "C",
+    requested_procedure_ids text[] COLLATE "C",
+    attributes bytea NOT NULL
+) WITH (fillfactor=70);
+
+CREATE TABLE study (
+    id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    tenant_id integer NOT NULL,
+    study_instance_uid text COLLATE "C" NOT NULL,
+    revision bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    number_of_series integer DEFAULT 0 NOT NULL,
+    number_of_instances integer DEFAULT 0 NOT NULL,
+    modalities text[] COLLATE "C" DEFAULT '{}'::text[] NOT NULL,
+    sop_classes text[] COLLATE "C" DEFAULT '{}'::text[] NOT NULL,
+    study_date integer,
+    study_time_from bigint,
+    study_time_to bigint,
+    started_from bigint,
+    started_to bigint,
+    accession_number text COLLATE "C",
+    study_id text COLLATE "C",
+    study_description text COLLATE "C",
+    referring_physician_name text COLLATE "C",
+    referring_physician_name_groups text COLLATE "C",
+    patient_name text COLLATE "C",
+    patient_name_groups text COLLATE "C",
+    patient_id text COLLATE "C",
+    issuer_of_patient_id text COLLATE "C",
+    other_patient_ids text[] COLLATE "C",
+    patient_birth_date integer,
+    patient_sex text COLLATE "C",
+    attributes bytea NOT NULL
+) WITH (fillfactor=70);
+
+CREATE TABLE tombstone (
+    tenant_id integer NOT NULL,
+    study_instance_uid text COLLATE "C" NOT NULL,
+    series_instance_uid text COLLATE "C" DEFAULT ''::text NOT NULL,
+    sop_instance_uid text COLLATE "C" DEFAULT ''::text NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE instance_frames ALTER COLUMN entries SET STORAGE EXTERNAL;
+ALTER TABLE instance_metadata ALTER COLUMN metadata SET STORAGE EXTERNAL;
+ALTER TABLE instance_metadata ALTER COLUMN bulkdata SET STORAGE EXTERNAL;
+
+ALTER TABLE blob ADD CONSTRAINT blob_pkey PRIMARY KEY (blob_key);
+ALTER TABLE instance ADD CONSTRAINT instance_pkey PRIMARY KEY (id);
+ALTER TABLE instance_frames ADD CONSTRAINT instance_frames_pkey PRIMARY KEY (instance_row);
+ALTER TABLE instance_metadata ADD CONSTRAINT instance_metadata_pkey PRIMARY KEY (instance_row);
+ALTER TABLE series ADD CONSTRAINT series_pkey PRIMARY KEY (id);
+ALTER TABLE study ADD CONSTRAINT study_pkey PRIMARY KEY (id);
+ALTER TABLE tombstone ADD CONSTRAINT tombstone_pkey PRIMARY KEY (tenant_id, study_instance_uid, series_instance_uid, sop_instance_uid);
+ALTER TABLE series ADD CONSTRAINT series_study_row_series_instance_uid_key UNIQUE (study_row, series_instance_uid);
+ALTER TABLE study ADD CONSTRAINT study_tenant_id_study_instance_uid_key UNIQUE (tenant_id, study_instance_uid);
+ALTER TABLE instance ADD CONSTRAINT instance_blob_key_fkey FOREIGN KEY (blob_key) REFERENCES blob(blob_key);
+ALTER TABLE instance ADD CONSTRAINT instance_inflated_key_fkey FOREIGN KEY (inflated_key) REFERENCES blob(blob_key);
+ALTER TABLE instance ADD CONSTRAINT instance_series_row_fkey FOREIGN KEY (series_row) REFERENCES series(id);
+ALTER TABLE series ADD CONSTRAINT series_study_row_fkey FOREIGN KEY (study_row) REFERENCES study(id);
+
+CREATE INDEX blob_doomed ON public.blob USING btree (doomed_at) WHERE (doomed_at IS NOT NULL);
+CREATE INDEX instance_blob ON public.instance USING btree (blob_key);
+CREATE INDEX instance_inflated ON public.instance USING btree (inflated_key) WHERE (inflated_key IS NOT NULL);
+CREATE INDEX instance_order ON public.instance USING btree (series_row, instance_number, sop_instance_uid);
+CREATE INDEX instance_sop_class ON public.instance USING btree (tenant_id, sop_class_uid) WHERE (superseded_at IS NULL);
+CREATE UNIQUE INDEX instance_uid ON public.instance USING btree (tenant_id, sop_instance_uid) WHERE (superseded_at IS NULL);
+CREATE INDEX instance_version ON public.instance USING btree (tenant_id, sop_instance_uid) WHERE (superseded_at IS NOT NULL);
+CREATE INDEX series_modality ON public.series USING btree (tenant_id, modality);
+CREATE INDEX series_order ON public.series USING btree (study_row, series_number, series_instance_uid);
+CREATE INDEX series_uid ON public.series USING btree (tenant_id, series_instance_uid);
+CREATE INDEX study_accession_number ON public.study USING btree (tenant_id, accession_number);
+CREATE INDEX study_modalities ON public.study USING gin (modalities);
+CREATE INDEX study_patient_birth_date ON public.study USING btree (tenant_id, patient_birth_date);
+CREATE INDEX study_patient_id ON public.study USING btree (tenant_id, patient_id);
+CREATE INDEX study_patient_name ON public.study USING btree (tenant_id, patient_name);
+CREATE INDEX study_patient_name_groups ON public.study USING gin (patient_name_groups gin_trgm_ops);
+CREATE INDEX study_referring_physician_name ON public.study USING btree (tenant_id, referring_physician_name);
+CREATE INDEX study_started ON public.study USING btree (tenant_id, started_from DESC NULLS LAST, study_instance_uid);
+CREATE INDEX study_study_description ON public.study USING gin (study_description gin_trgm_ops);
+CREATE INDEX study_study_id ON public.study USING btree (tenant_id, study_id);
