@@ -15,8 +15,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 
 from dicomweb.errors import Unavailable
 from dicomweb.run.child import ends_with_parent
@@ -246,6 +247,8 @@ class Supervisor:
             signal.SIGHUP: stop,
             signal.SIGCHLD: lambda *_: None,
         }
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # started by nohup
+            del handlers[signal.SIGHUP]
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         wakeup = signal.set_wakeup_fd(self._wake_sender.fileno(), warn_on_full_buffer=False)
         try:
@@ -259,12 +262,19 @@ class Supervisor:
 def _worker_environment(settings: Settings) -> dict[str, str]:
     """Ours with the settings put over it, so that flags reach the workers too."""
     ours = {name: value for name, value in os.environ.items() if name not in _SETTING_NAMES}
-    return {**_MEMORY, **ours, **settings.to_env()}
+    return {**_MEMORY, **ours, **_python_path(ours), **settings.to_env()}
 
 
-_SETTING_NAMES = frozenset(env_name(item) for item in Settings.__dataclass_fields__.values())
+_SETTING_NAMES = frozenset(env_name(item) for item in fields(Settings))
 # glibc keeps an arena for each thread and OpenBLAS a buffer for each core, which nothing here needs.
 _MEMORY = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _python_path(ours: Mapping[str, str]) -> dict[str, str]:
+    """Our children import from where we did, never from the directory the operator stands in."""
+    package_parent = str(Path(__file__).resolve().parents[2])
+    paths = [package_parent, *filter(None, [ours.get("PYTHONPATH")])]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _how_ended(code: int) -> str:
