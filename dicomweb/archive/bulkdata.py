@@ -10,11 +10,11 @@ from functools import partial
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.frames import FrameReader, all_frames
 from dicomweb.archive.parts import Body, Flow, Part
-from dicomweb.archive.sources import indexed, stored_form, syntax_of
+from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
 from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_properties, frame_entries
+from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
-from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.transcode import swap_words
 from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, Stored, negotiate
 
@@ -77,9 +77,9 @@ async def _pixel_bodies(
     """One body of native pixels; of stored codestreams one a frame, or one for a whole video (M-16)."""
     source = place.source
     if not layout.encapsulated:
-        return [_value_body(archive, place, place.length, layout.bits_allocated)]
+        return [_value_body(archive, place, place.length, pixel_word_bits(layout.vr, layout.bits_allocated))]
     if not chosen.as_stored:
-        length = decoded_length(layout, source.transfer_syntax_uid) * layout.frames
+        length = decoded_layout_of(source).value_length
         return [[Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]]
     if layout.frames == 0:
         return [[Flow(partial(_joined_fragments, archive, place), None, source.instance_row)]]

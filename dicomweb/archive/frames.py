@@ -9,7 +9,7 @@ from functools import partial
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Body, Flow, Part
-from dicomweb.archive.sources import indexed, stored_form, syntax_of
+from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
 from dicomweb.catalog.lookup import InstanceSource, frame_entries, frame_source
 from dicomweb.dicom.frame_index import EncapsulatedFrame
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -17,7 +17,7 @@ from dicomweb.dicom.target import Target
 from dicomweb.dicom.transfer_syntax import ENCAPSULATED_UNCOMPRESSED
 from dicomweb.errors import NotAcceptable, NotFound
 from dicomweb.pixels.codecs import decoded_length
-from dicomweb.pixels.transcode import join_fragments, native_frame, swap_words
+from dicomweb.pixels.transcode import FrameJoiner, frame_window, join_fragments, native_frame
 from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, negotiate
 
 # Frames decoded ahead of the one that is being sent: enough to keep a second core busy.
@@ -46,7 +46,9 @@ async def plan_frames(
     source, layout = found.source, _framed(found.source)
     if max(numbers) > layout.frames:
         raise NotFound(f"The instance has {layout.frames} frames; a higher frame number was asked for.")
-    answer = negotiate(accept, [stored_form(source)] * len(numbers), single_item=len(numbers) == 1)
+    answer = negotiate(
+        accept, [stored_form(source, whole=False)] * len(numbers), single_item=len(numbers) == 1
+    )
     reader = FrameReader(archive, source, layout, dict(zip(numbers, found.entries, strict=False)), numbers)
     parts = [
         Part(chosen.content_type, reader.body(position, chosen), f"{target.path}/frames/{number}")
@@ -103,7 +105,7 @@ class FrameReader:
             span = min(entry.span, self._layout.frame_bits // 8) if native else entry.span
             return [indexed(self._source, entry.offset, span)]
         return [
-            Flow(partial(_once, partial(self._codestream, number)), entry.length, self._source.instance_row)
+            Flow(partial(_once, partial(self.codestream, number)), entry.length, self._source.instance_row)
         ]
 
     def _native_body(self, number: int) -> Body:
@@ -117,16 +119,15 @@ class FrameReader:
 
     async def _native(self, number: int) -> bytes:
         """A frame whose bytes cannot be sent as they lie there: bits out of step, or big endian."""
-        first = (number - 1) * self._layout.frame_bits
-        last = first + self._layout.frame_bits
-        start, stop = first // 8, (last + 7) // 8
+        little = syntax_of(self._source).little
+        start, stop = frame_window(self._layout, number - 1, little=little)
         stretch = indexed(self._source, self._layout.value_offset + start, stop - start)
         data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
-        if not syntax_of(self._source).little:
-            return await asyncio.to_thread(swap_words, data, self._layout.bits_allocated)
-        return await asyncio.to_thread(native_frame, data, self._layout, number - 1)
+        cut_out = partial(native_frame, data, self._layout, number - 1, little=little)
+        return await asyncio.to_thread(cut_out)
 
-    async def _codestream(self, number: int) -> bytes:
+    async def codestream(self, number: int) -> bytes:
+        """The frame as stored, bare (M-15)."""
         entry = self._entries[number]
         stretch = indexed(self._source, entry.offset, entry.span)
         data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
@@ -134,7 +135,7 @@ class FrameReader:
 
     async def _decode(self, number: int) -> bytes:
         return await self._archive.workers.decode(
-            await self._codestream(number),
+            await self.codestream(number),
             self._layout,
             self._source.transfer_syntax_uid,
             key=(self._source.instance_row, number),
@@ -161,11 +162,22 @@ async def _once(make: partial[Coroutine[None, None, bytes]]) -> AsyncIterator[by
 
 
 async def all_frames(archive: Archive, source: InstanceSource, layout: PixelLayout) -> AsyncIterator[bytes]:
-    """Every frame decoded, in order; a page of the index and a few frames in memory."""
+    """Every frame decoded, in order, packed as one native value (M-16, M-18).
+
+    A page of the index and a few frames are in memory, never the object.
+    """
+    joiner = FrameJoiner(decoded_layout_of(source).frame_bits)
     for start in range(0, layout.frames, _PAGE):
         numbers = range(start + 1, min(start + _PAGE, layout.frames) + 1)
         entries = await frame_entries(archive.pool, source.instance_row, start, len(numbers))
         reader = FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
         for position in range(len(numbers)):
             async for frame in reader.decoded(position):
-                yield frame
+                yield joiner.feed(frame)
+    yield joiner.finish()
+
+
+async def first_codestream(archive: Archive, source: InstanceSource, layout: PixelLayout) -> bytes:
+    """The first frame as stored: its header tells what decoding will change."""
+    entries = await frame_entries(archive.pool, source.instance_row, 0, 1)
+    return await FrameReader(archive, source, layout, dict(enumerate(entries, 1)), [1]).codestream(1)

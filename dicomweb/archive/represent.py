@@ -11,17 +11,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.frames import all_frames
+from dicomweb.archive.frames import all_frames, first_codestream
 from dicomweb.archive.parts import Body, Flow, Literal
-from dicomweb.archive.sources import dataset_range, indexed, received_dataset, syntax_of
+from dicomweb.archive.sources import dataset_range, decoded_layout_of, indexed, received_dataset, syntax_of
 from dicomweb.archive.through_thread import through_thread
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.explicit import explicit_elements
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from dicomweb.dicom.write import PREAMBLE, with_transfer_syntax
-from dicomweb.pixels.codecs import decoded_length
-from dicomweb.pixels.transcode import decoded_attributes, decoded_layout
+from dicomweb.pixels.codestream import probe
+from dicomweb.pixels.transcode import decoded_attributes
 
 
 def part10(archive: Archive, source: InstanceSource, *, as_stored: bool) -> Body:
@@ -50,6 +50,8 @@ def _explicit(
     start: int,
     end: int,
     changes: Mapping[str, bytes | None] = {},
+    *,
+    after_pixels: bool = False,
 ) -> AsyncIterator[bytes]:
     """The elements from `start` to `end` in Explicit VR Little Endian."""
     syntax, layout = syntax_of(source), source.pixel_layout
@@ -62,6 +64,7 @@ def _explicit(
             changes=changes,
             pixel_representation=layout.pixel_representation if layout else 0,
             bits_allocated=layout.bits_allocated if layout else 16,
+            after_pixels=after_pixels,
         )
 
     stretch = indexed(source, start, end - start)
@@ -71,20 +74,22 @@ def _explicit(
 async def _decoded(archive: Archive, source: InstanceSource, layout: PixelLayout) -> AsyncIterator[bytes]:
     """Head, decoded pixel data, tail; a few frames in memory, never the object."""
     start, end = dataset_range(source)
-    changes = decoded_attributes(layout, source.transfer_syntax_uid)
+    uid = source.transfer_syntax_uid
+    header = probe(await first_codestream(archive, source, layout), uid)
+    native = decoded_layout_of(source, header)
+    changes = decoded_attributes(layout, uid, header)
     async for chunk in _explicit(archive, source, start, layout.element_offset, changes):
         yield chunk
-    length = decoded_length(layout, source.transfer_syntax_uid) * layout.frames
-    yield _pixel_data_header(decoded_layout(layout, source.transfer_syntax_uid), length + length % 2)
+    yield _pixel_data_header(native)
     async for frame in all_frames(archive, source, layout):
         yield frame
-    yield b"\0" * (length % 2)
+    yield b"\0" * (native.value_length % 2)
     if layout.element_end < end:
-        async for chunk in _explicit(archive, source, layout.element_end, end):
+        async for chunk in _explicit(archive, source, layout.element_end, end, after_pixels=True):
             yield chunk
 
 
-def _pixel_data_header(layout: PixelLayout, length: int) -> bytes:
-    """Tag, VR and 32-bit length of native Pixel Data."""
-    vr = b"OW" if layout.bits_allocated > 8 else b"OB"
-    return struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, length)
+def _pixel_data_header(native: PixelLayout) -> bytes:
+    """Tag, VR and 32-bit length of native Pixel Data, its length even."""
+    length = native.value_length + native.value_length % 2
+    return struct.pack("<HH2sHI", 0x7FE0, 0x0010, native.vr.encode(), 0, length)
