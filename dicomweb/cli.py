@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -23,6 +24,13 @@ COMMANDS = {
 }
 
 
+def _version() -> str:
+    try:
+        return version("dicomweb-archive")
+    except PackageNotFoundError:  # run from its source, not installed
+        return "from source"
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         return list(COMMANDS)
@@ -36,7 +44,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dicomweb-archive", prog_name="dicomweb")
+@click.version_option(_version(), prog_name="dicomweb")
 def cli() -> None:
     """A DICOMweb archive: store, search and retrieve DICOM over HTTP (PS3.18)."""
 

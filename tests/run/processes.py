@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +60,16 @@ def start(
     data: Path,
     extra: Mapping[str, str] = {},
     *,
-    app: str = "create_app",
+    command: Sequence[str] = ("tests.run.tiny_server", "create_app"),
     python: str = sys.executable,
     **popen: Any,
 ) -> subprocess.Popen[str]:
-    """`dicomweb serve` with a tiny application. extra: environment variables. popen: such as user=."""
+    """A module as a program, by default `dicomweb serve` with a tiny application.
+
+    extra: environment variables. popen: such as user=.
+    """
     return subprocess.Popen(
-        [python, "-m", "tests.run.tiny_server", app],
+        [python, "-m", *command],
         env=environment(data, extra),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -87,11 +90,9 @@ def running(data: Path, extra: Mapping[str, str] = {}, **popen: Any) -> Iterator
         processes = descendants(process.pid)
         process.terminate()
         try:
-            process.wait(_PATIENCE_SECONDS)
+            process.communicate(timeout=_PATIENCE_SECONDS)  # reads on: a full pipe would stop it from ending
         finally:
             process.kill()
-            assert process.stdout is not None
-            process.stdout.close()
         wait_until(lambda: not [pid for pid in processes if alive(pid)])
 
 

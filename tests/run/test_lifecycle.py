@@ -188,7 +188,7 @@ def test_a_bad_setting_ends_the_start(archive_directory: Path) -> None:
 
 
 def test_an_application_that_refuses_ends_the_start(shared_directory: Path) -> None:
-    process = start(shared_directory, app="refusing_app")
+    process = start(shared_directory, command=["tests.run.tiny_server", "refusing_app"])
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "The archive cannot be opened." in said
