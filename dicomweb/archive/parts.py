@@ -59,11 +59,13 @@ class Part:
     """One part of an answer, or the single part of it.
 
     content_type: with its parameters. location: resource path below the base, for Content-Location.
+    content_range: of a part that is a stretch of its resource, as the header says it.
     """
 
     content_type: str
     body: Body
     location: str = ""
+    content_range: str = ""
 
     @property
     def length(self) -> int | None:

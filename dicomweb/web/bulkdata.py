@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.bulkdata import plan_bulkdata
+from dicomweb.archive.parts import Part, cut, is_seekable
 from dicomweb.errors import InvalidRequest
-from dicomweb.protocol import negotiate
+from dicomweb.protocol import negotiate, ranges
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import cache_headers
-from dicomweb.web.responses import Streamed
-from dicomweb.web.targets import acceptable, base_url, target_of
+from dicomweb.web.responses import Streamed, related
+from dicomweb.web.targets import acceptable, base_url, range_of, target_of
 
 # Tags and item numbers in turn, as metadata writes them.
 _PATH = re.compile(r"[0-9A-Fa-f]{8}(/[0-9]{1,9}/[0-9A-Fa-f]{8}){0,200}")
@@ -30,15 +32,33 @@ async def bulkdata(request: Request) -> Response | Streamed:
         )
     accept = acceptable(request, negotiate.Resource.BULKDATA)  # 400, 406
     plan = await plan_bulkdata(archive, target, path.upper(), accept)  # 404, 406, 410
-    return answer_parts(
-        request,
-        plan.parts,
-        multipart=plan.answer.multipart,
-        headers=cache_headers(
-            f"{plan.version:x}",
-            str(plan.answer.multipart),
-            path,
-            plan.parts[0].content_type,
-            base_url(request),
-        ),
+    multipart, parts = plan.answer.multipart, plan.parts
+    headers = cache_headers(
+        f"{plan.version:x}", str(multipart), path, parts[0].content_type, base_url(request)
     )
+    stretch = None
+    if multipart and len(parts) == 1:
+        stretch = _stretch_of_value(parts[0], range_of(request, headers["ETag"]))
+    if stretch is None:
+        return answer_parts(request, parts, multipart=multipart, headers=headers)
+    return related(
+        archive,
+        [stretch],
+        base=base_url(request),
+        root_type=plan.answer.root_type,
+        seed=headers["ETag"].encode(),
+        headers=headers,
+        status=206,
+    )
+
+
+def _stretch_of_value(part: Part, range_header: str) -> Part | None:
+    """The asked range of the value, as a part: by a range with a multipart Accept, clients mean the value and
+    not the message (docs/decisions/0005). Raises RangeNotSatisfiable."""
+    if not range_header or part.length is None or not is_seekable(part.body):
+        return None
+    wanted = ranges.parse_range(range_header, part.length)
+    if wanted is None:
+        return None
+    body = cut(part.body, wanted.start, wanted.stop)
+    return replace(part, body=body, content_range=ranges.content_range(wanted, part.length))

@@ -120,7 +120,7 @@ def _with_range(
     wanted = ranges.parse_range(range_header, length) if range_header and status == 200 else None
     if wanted is None:
         return Streamed(status, headers, _read(archive, body), length)
-    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{length}"
+    headers["Content-Range"] = ranges.content_range(wanted, length)
     pieces = cut(body, wanted.start, wanted.stop)
     return Streamed(206, headers, _read(archive, pieces), wanted.stop - wanted.start)
 
@@ -184,6 +184,8 @@ def _part_header(boundary: str, part: Part, base: str, *, first: bool) -> bytes:
     headers = [("Content-Type", part.content_type)]
     if part.location:
         headers.append(("Content-Location", base + part.location))
+    if part.content_range:
+        headers.append(("Content-Range", part.content_range))
     if part.length is not None:
         headers.append(("Content-Length", str(part.length)))
     return multipart.part_header(boundary, headers, first=first)

@@ -141,6 +141,11 @@ def test_metadata_holds_every_attribute_and_working_bulkdata_uris(client: Client
     assert whole.content == private
     slice_of_it = client.get(metadata["00420011"]["BulkDataURI"], headers={"Range": "bytes=-10"})
     assert (slice_of_it.status_code, slice_of_it.content) == (206, private[-10:])
+    uri = metadata["7FE00010"]["BulkDataURI"]
+    related = client.get(uri, 'multipart/related; type="*/*"', headers={"Range": "bytes=3-9"})
+    ((headers, got),) = parts(related)
+    assert (related.status_code, got) == (206, want.PixelData[3:10])
+    assert headers["content-range"] == f"bytes 3-9/{len(want.PixelData)}"
     beyond = client.get(metadata["00420011"]["BulkDataURI"], headers={"Range": "bytes=99999-"})
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(private)}")
 
