@@ -1,4 +1,4 @@
-"""Blobs as files: durable before commit returns, read with pread in threads.
+"""Blobs as files: durable before commit returns, read without waiting on the event loop.
 
 A file is written under a temporary name beside the shards, fsynced, renamed to its key, and the directory
 fsynced: a power cut leaves the whole blob or a temporary file, which sweep_unfinished removes. All file
@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from dicomweb.blobs.file_reads import OpenFile, OpenFiles
 from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry
 from dicomweb.errors import BlobMissing, Unavailable
 
@@ -30,8 +31,6 @@ T = TypeVar("T")
 _THREADS = 12
 # Small writes are gathered to this size, so that a CT slice costs one thread hop, not one per network chunk.
 _GATHER_BYTES = 1 << 20
-# Linux moves at most 0x7FFFF000 bytes a call; smaller reads let other threads run.
-_READ_BYTES = 64 << 20
 # Not a shard, as keys have no dot.
 _TEMPORARY = ".incoming"
 _SAFE_KEY = re.compile(r"[0-9a-z]+(/[0-9a-z]+)*")
@@ -44,6 +43,7 @@ class FilesystemBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self._open_files = OpenFiles()
         # Directories whose own names this process has seen to disk.
         self._durable: set[Path] = set()
         with _disk_errors():
@@ -54,28 +54,40 @@ class FilesystemBlobs:
         return FileWriter(self, self._path(key), self._root / _TEMPORARY / key.replace("/", "-"))
 
     async def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        return await self.run(_read, self._path(key), offset, length)
+        file = await self._open(key)
+        wanted = file.size - offset if length is None else length
+        return await self._read(file, wanted, offset)
 
     async def stream(
         self, key: str, offset: int, length: int, *, chunk: int = STREAM_CHUNK
     ) -> AsyncIterator[bytes]:
         # Opened once: a blob deleted while it is sent stays readable to the end.
-        fd = await self.run(_open, self._path(key))
-        try:
-            end = offset + length
-            for begin in range(offset, end, chunk):
-                yield await self.run(_pread_exactly, fd, min(chunk, end - begin), begin)
-        finally:
-            os.close(fd)
+        file, end = await self._open(key), offset + length
+        for begin in range(offset, end, chunk):
+            wanted = min(chunk, end - begin)
+            yield await self._read(file, wanted, begin)
 
     async def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        return await self.run(_read_many, self._path(key), ranges)
+        file = await self._open(key)
+        return await self.run(lambda: [file.read(length, offset) for offset, length in ranges])
+
+    async def _read(self, file: OpenFile, length: int, offset: int) -> bytes:
+        data = file.read_now(length, offset)
+        return data if data is not None else await self.run(file.read, length, offset)
+
+    async def _open(self, key: str) -> OpenFile:
+        path = self._path(key)
+        file = self._open_files.get(path)
+        if file is None:
+            file = await self.run(OpenFile, path)
+            self._open_files.add(path, file)
+        return file
 
     async def delete(self, key: str) -> None:
         await self.run(self._delete, self._path(key))
 
     async def size(self, key: str) -> int:
-        return await self.run(_size, self._path(key))
+        return (await self.run(OpenFile, self._path(key))).size
 
     async def entries(self) -> AsyncIterator[BlobEntry]:
         entries = self._walk(self._root)
@@ -91,6 +103,7 @@ class FilesystemBlobs:
         return disk.f_bavail * disk.f_frsize
 
     async def close(self) -> None:
+        self._open_files.close()
         await asyncio.to_thread(self._threads.shutdown)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -234,62 +247,6 @@ def _disk_errors() -> Iterator[None]:
 def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     with _disk_errors():
         return function(*args, **kwargs)
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise BlobMissing("A blob is not in the object store.") from None
-
-
-def _size(path: Path) -> int:
-    fd = _open(path)
-    try:
-        return os.fstat(fd).st_size
-    finally:
-        os.close(fd)
-
-
-def _read(path: Path, offset: int, length: int | None) -> bytes:
-    fd = _open(path)
-    try:
-        wanted = os.fstat(fd).st_size - offset if length is None else length
-        return _pread_exactly(fd, wanted, offset)
-    finally:
-        os.close(fd)
-
-
-def _read_many(path: Path, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-    fd = _open(path)
-    try:
-        return [_pread_exactly(fd, length, offset) for offset, length in ranges]
-    finally:
-        os.close(fd)
-
-
-def _pread_exactly(fd: int, length: int, offset: int) -> bytes:
-    data = _pread(fd, length, offset)
-    if len(data) == length:
-        return data
-    pieces, missing = [data], length - len(data)
-    while missing and pieces[-1]:
-        pieces.append(_pread(fd, missing, offset + length - missing))
-        missing -= len(pieces[-1])
-    if missing:
-        raise BlobMissing("A blob ends before the bytes asked of it.")
-    return b"".join(pieces)
-
-
-def _pread(fd: int, length: int, offset: int) -> bytes:
-    if length < 0:
-        raise BlobMissing("A blob ends before the bytes asked of it.")
-    try:
-        return os.pread(fd, min(length, _READ_BYTES), offset)
-    except OSError as error:
-        if error.errno == errno.EIO:
-            raise BlobMissing("The disk of the object store cannot read a blob.") from error
-        raise
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pytest
 
 from dicomweb.blobs.contract import BlobsContract, listing, put
+from dicomweb.blobs.file_reads import OpenFile
 from dicomweb.blobs.filesystem import FilesystemBlobs
 from dicomweb.blobs.protocol import Blobs, new_key
 from dicomweb.errors import BlobMissing, Unavailable
@@ -195,6 +196,53 @@ def test_free_bytes_are_those_of_the_disk(root: Path) -> None:
         free = await blobs.free_bytes()
         assert free is not None
         assert free > 0
+        await blobs.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_cold_file_is_read_in_a_thread(root: Path) -> None:
+    async def scenario() -> None:
+        blobs = FilesystemBlobs(root)
+        data = os.urandom(500_000)
+        key = await put(blobs, data)
+        fd = os.open(root / key, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+        assert await blobs.read(key, 1000, 5000) == data[1000:6000]
+        with patch.object(OpenFile, "read_now", return_value=None):
+            assert await blobs.read(key) == data
+            assert b"".join([piece async for piece in blobs.stream(key, 1, 400_000)]) == data[1:400_001]
+        await blobs.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_deleted_file_is_not_kept_open(root: Path) -> None:
+    async def scenario() -> None:
+        here, there = FilesystemBlobs(root), FilesystemBlobs(root)
+        kept, gone = await put(here, b"kept"), await put(here, b"gone")
+        open_before = len(os.listdir("/proc/self/fd"))
+        assert await here.read(kept) + await here.read(gone) == b"keptgone"
+        await there.delete(gone)
+        with pytest.raises(BlobMissing):
+            await here.read(gone)
+        assert await here.read(kept) == b"kept"
+        await here.close()
+        await there.close()
+        assert len(os.listdir("/proc/self/fd")) <= open_before
+
+    asyncio.run(scenario())
+
+
+def test_few_files_stay_open_however_many_are_read(root: Path) -> None:
+    async def scenario() -> None:
+        blobs = FilesystemBlobs(root)
+        keys = [await put(blobs, b"x") for _ in range(200)]
+        open_before = len(os.listdir("/proc/self/fd"))
+        for key in keys:
+            await blobs.read(key)
+        assert len(os.listdir("/proc/self/fd")) <= open_before + 128
         await blobs.close()
 
     asyncio.run(scenario())

@@ -1,0 +1,117 @@
+"""Reading ranges of files: at once where the kernel has the bytes in memory, else in a thread.
+
+preadv with RWF_NOWAIT never waits for a disk: it gives what the page cache holds or refuses. So a warm read
+costs microseconds on the event loop, where a hop to a thread would cost fifty; a cold one goes to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+from dicomweb.errors import BlobMissing
+
+# Copying this much takes about as long as a hop to a thread; more would hold up the event loop.
+INLINE_BYTES = 256 << 10
+# Linux moves at most 0x7FFFF000 bytes a call; smaller reads let other threads run.
+_READ_BYTES = 64 << 20
+_OPEN_FILES = 128
+_OPEN_SECONDS = 60.0
+# Not every system has the flag, nor every file system: those read in threads.
+_NOWAIT = getattr(os, "RWF_NOWAIT", None)
+
+
+class OpenFile:
+    """A descriptor that lives as long as somebody reads from it."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, path: Path) -> None:
+        """Raises BlobMissing."""
+        try:
+            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            self.fd = -1
+            raise BlobMissing("A blob is not in the object store.") from None
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return os.fstat(self.fd).st_size
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Exactly these bytes; may wait for the disk. Raises BlobMissing when the file ends before them."""
+        data = self._pread(length, offset)
+        if len(data) == length:
+            return data
+        pieces, missing = [data], length - len(data)
+        while missing and pieces[-1]:
+            pieces.append(self._pread(missing, offset + length - missing))
+            missing -= len(pieces[-1])
+        if missing:
+            raise BlobMissing("A blob ends before the bytes asked of it.")
+        return b"".join(pieces)
+
+    def read_now(self, length: int, offset: int) -> bytes | None:
+        """These bytes if they are few and in memory, else None. Never waits."""
+        if _NOWAIT is None or not 0 < length <= INLINE_BYTES:
+            return None
+        buffer = bytearray(length)
+        try:
+            got = os.preadv(self.fd, [buffer], offset, _NOWAIT)
+        except OSError:  # not in memory, or a file system without the flag; a real fault shows in read()
+            return None
+        return bytes(buffer) if got == length else None
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        if length < 0:
+            raise BlobMissing("A blob ends before the bytes asked of it.")
+        try:
+            return os.pread(self.fd, min(length, _READ_BYTES), offset)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                raise BlobMissing("The disk of the object store cannot read a blob.") from error
+            raise
+
+
+class OpenFiles:
+    """The files that were read last, kept open, as many instances share one blob.
+
+    For a minute at most: a deleted file takes its room on the disk until it is closed. Event loop only.
+    """
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[Path, OpenFile] = OrderedDict()
+        self._closing: asyncio.TimerHandle | None = None
+
+    def get(self, path: Path) -> OpenFile | None:
+        """The open file, unless it has been deleted since, by whichever process."""
+        file = self._files.get(path)
+        if file is None:
+            return None
+        if os.fstat(file.fd).st_nlink == 0:
+            del self._files[path]
+            return None
+        self._files.move_to_end(path)
+        return file
+
+    def add(self, path: Path, file: OpenFile) -> None:
+        self._files[path] = file
+        if len(self._files) > _OPEN_FILES:
+            self._files.popitem(last=False)
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().call_later(_OPEN_SECONDS, self.close)
+
+    def close(self) -> None:
+        """Close all but those being read."""
+        self._files.clear()
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
