@@ -24,10 +24,12 @@ _FILL = f"""
                        modalities, study_date, started_from, started_to, accession_number, study_id,
                        patient_id, patient_name, patient_name_groups, study_description, attributes)
     SELECT 1, '1.2.' || n, n, 1, 1, ARRAY[CASE WHEN n % 500 = 0 THEN 'PT' ELSE 'CT' END], 20200101,
-           (735000 + n * 7919 % 14600)::bigint * 86400000000, (735000 + n * 7919 % 14600)::bigint * 86400000000,
-           'A' || n, 'S' || n, 'P' || n / 2, name, E'\\n' || name || E'\\n\\t' || replace(name, '^', E'\\t') || E'\\t',
+           day * 86400000000, day * 86400000000, 'A' || n, 'S' || n, 'P' || n / 2, name,
+           E'\\n' || name || E'\\n\\t' || replace(name, '^', E'\\t') || E'\\t',
            'description ' || md5(n::text), '{{}}'
-      FROM (SELECT n, md5('a' || n) || '^' || md5('b' || n) AS name FROM generate_series(1, {STUDIES}) AS n) AS made;
+      FROM (SELECT n, md5('a' || n) || '^' || md5('b' || n) AS name,
+                   (735000 + n * 7919 % 14600)::bigint AS day
+              FROM generate_series(1, {STUDIES}) AS n) AS made;
     INSERT INTO series (study_row, tenant_id, series_instance_uid, revision, number_of_instances, modality,
                         series_number, attributes)
     SELECT id, 1, study_instance_uid || '.1', id, 1, modalities[1], 1, '{{}}' FROM study;
@@ -35,7 +37,8 @@ _FILL = f"""
     INSERT INTO instance (series_row, tenant_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
                           instance_number, revision, attributes, blob_key, blob_offset, blob_length,
                           dataset_offset, digest, file_meta)
-    SELECT id, 1, series_instance_uid || '.1', '1.2.3', '1.2.840.10008.1.2.1', 1, id, '{{}}', 'blob', 0, 1, 0, '', ''
+    SELECT id, 1, series_instance_uid || '.1', '1.2.3', '1.2.840.10008.1.2.1', 1, id, '{{}}', 'blob', 0, 1,
+           0, '', ''
       FROM series;
     ANALYZE;
 """
