@@ -163,7 +163,8 @@ def join_fragments(span: bytes, frame: EncapsulatedFrame) -> bytes:
     """
     if frame.fragments == 1:
         return span
-    pieces, end = [], 0
+    pieces: list[bytes] = []
+    end = 0
     for header in _item_headers(span, frame.fragments - 1):
         pieces.append(span[end:header] if not pieces else span[end + _ITEM_HEADER.size : header])
         end = header

@@ -79,7 +79,13 @@ def _same(a: DataElement, b: DataElement, little: bool, bits: int) -> bool:
         if a.tag == 0x7FE00010 and b.VR == "OW":
             word = max(bits // 8, 2)
         return _even(x if little else turned(x, word)) == _even(y)
-    return a.VR == b.VR and (str(x) == str(y) or x == y)
+    return a.VR == b.VR and (x == y or _unpadded(x) == _unpadded(y))
+
+
+def _unpadded(value: Any) -> list[str]:
+    """Values as text, each without the padding that has no meaning; none and empty are the same."""
+    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+    return ["" if one is None else str(one).strip() for one in values]
 
 
 def turned(data: bytes, word: int) -> bytes:
