@@ -272,9 +272,9 @@ def _number(element: Element) -> int:
 
 
 def _cut(codestream: bytes, fragments: int) -> list[bytes]:
-    size = -(-len(codestream) // fragments)
+    size = max(2, -(-len(codestream) // fragments))
     size += size % 2
-    return [codestream[start : start + size] for start in range(0, len(codestream), size)]
+    return [codestream[start : start + size] for start in range(0, len(codestream), size)] or [b""]
 
 
 def _longs(values: Sequence[int]) -> bytes:
@@ -321,7 +321,8 @@ def deflated_frame(frame: bytes) -> bytes:
     return deflate(frame)
 
 
-PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+# Of odd length, and longer than what a server may put inline.
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n" + b"% fill\n" * 700 + b"trailer<</Root 1 0 R>>\n%%EOF\n"
 
 
 def pdf(names: Names, document: bytes = PDF, **more: Value) -> Instance:

@@ -117,7 +117,10 @@ class _Reader:
     def _element(self, tag: int) -> Read:
         vr, length = self._vr_and_length()
         if vr == b"SQ" or (length == _UNDEFINED and tag != 0x7FE00010):
-            return Read("SQ", items=self._items(length))
+            explicit, self.explicit = self.explicit, self.explicit and vr != b"UN"  # PS3.5 6.2.2 note 4
+            items = self._items(length)
+            self.explicit = explicit
+            return Read("SQ", items=items)
         if length == _UNDEFINED:
             return Read(vr.decode(), fragments=self._fragments())
         expect(length % 2 == 0, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has odd length {length}")

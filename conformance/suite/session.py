@@ -82,7 +82,7 @@ class Session:
     def new_uid(self) -> str:
         """A UID that no archive has seen."""
         self._count += 1
-        return f"{self.root}.{self._count}"
+        return f"{self.root}.1.{self._count}"
 
     def once(self, name: str, make: Callable[[Session], T]) -> T:
         """A test object shared by checks, made at its first use; a failure to make it is remembered."""

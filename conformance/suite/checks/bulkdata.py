@@ -71,14 +71,15 @@ def small_values_are_inline(session: Session) -> str:
     _, zoo = whole_zoo(session)
     by_uri = [vr for vr, tag in zoo_tags().items() if "BulkDataURI" in zoo[tag]]
     expect(set(by_uri) <= {"OF", "OD"}, f"small values by BulkDataURI: {by_uri}")
-    small = make(session, extra=_private_scalar())
+    small = make(session, extra=small_private_number())
     session.stored(small)
     value = session.metadata(small.path)[0]["70531000"]
     expect("BulkDataURI" not in value, "a private scalar of 8 bytes by BulkDataURI")
     return "values of some bytes inline, Pixel Data by URI"
 
 
-def _private_scalar() -> dict[int, Element]:
+def small_private_number() -> dict[int, Element]:
+    """The factor that a viewer multiplies by to get Standardised Uptake Values."""
     return {0x70530010: Element("LO", "Philips PET Private Group"), 0x70531000: Element("DS", "0.12345 ")}
 
 

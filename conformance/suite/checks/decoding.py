@@ -7,14 +7,16 @@ from collections.abc import Callable
 from conformance.suite.check import expect, expect_equal, shows
 from conformance.suite.checks.retrieve import one_file
 from conformance.suite.objects import (
+    Form,
     Instance,
     compressed_image,
     deflated_frame,
     encapsulated_image,
+    make,
     picture_module,
     rle_image,
 )
-from conformance.suite.part10 import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, EXPLICIT, attributes
+from conformance.suite.part10 import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, EXPLICIT, Element, attributes
 from conformance.suite.samples import RGB_J2K, RGB_JPEG, SAMPLES, Sample, greatest_error, picture
 from conformance.suite.session import OCTETS, STORED, Session
 
@@ -109,12 +111,20 @@ def deflated_and_uncompressed_frames_are_decoded(session: Session) -> str:
 @shows("P-14", "P-15", "W-19")
 def undecodable_syntaxes_come_back_as_stored(session: Session) -> str:
     stream = bytes([0, 0, 1, 0xB3]) + bytes(range(256)) * 4
-    for tail in ("100", "102", "107", "53", "94"):
+    for tail in ("100", "102", "107", "53"):
         uid = f"1.2.840.10008.1.2.4.{tail}"
         image = encapsulated_image(session, uid, [stream], picture_module("smooth8"), table="empty")
         expect_equal(session.store(image).status, 200, f"storing {uid}")
         expect(one_file(session, image, STORED).dataset == image.dataset, f"{uid}: other bytes come back")
-    return "MPEG-2, H.264, HEVC, a retired JPEG, JPIP"
+    jpip = make(session, form=Form(SAMPLES["90"].transfer_syntax_uid[:-2] + "94"), extra=_by_reference())
+    expect_equal(session.store(jpip).status, 200, "storing JPIP Referenced")
+    expect(one_file(session, jpip, STORED).dataset == jpip.dataset, "JPIP Referenced: other bytes come back")
+    return "MPEG-2, H.264, HEVC, a retired JPEG, JPIP Referenced"
+
+
+def _by_reference() -> dict[int, Element]:
+    """Pixels that lie on another server (PS3.5 A.6)."""
+    return picture_module("gray16") | {0x00287FE0: Element("UR", "http://example.org/jpip?target=1")}
 
 
 def _colour(session: Session, sample: Sample, photometric: str) -> Instance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zlib
 
@@ -225,6 +226,42 @@ def malformed_bodies_and_boundaries(session: Session) -> str:
         seen[name] = answer.status
     _still_serves(session)
     return ", ".join(f"{name} {status}" for name, status in seen.items())
+
+
+@shows("B-03", "W-30", bad_input=True)
+def long_and_malformed_frame_lists(session: Session) -> str:
+    path = pictures.native_frames(session).path + "/frames/"
+    lists = (
+        "99999999999999999999",
+        "1-99999999",
+        "1,2" * 500,
+        "1," * 8000 + "1",
+        "%00",
+        "1%2C%2C",
+        "٣",
+        "+1",
+    )
+    seen = []
+    for numbers in lists:
+        status = session.send("GET", path + numbers, accept=OCTETS).status_code
+        expect(status < 500, f"frames/{numbers[:20]}: {status}")
+        seen.append(status)
+    _still_serves(session)
+    return f"{seen}"
+
+
+@shows("B-04", bad_input=True, seconds=120)
+def a_gzip_bomb(session: Session) -> str:
+    packed = gzip.compress(bytes(256 << 20), 9)
+    response = session.send(
+        "POST",
+        "/studies",
+        headers={"Content-Type": CONTENT_TYPE, "Content-Encoding": "gzip"},
+        content=packed,
+    )
+    expect(400 <= response.status_code < 500, f"status {response.status_code}")
+    _still_serves(session)
+    return f"{len(packed) >> 10} KiB that inflate to 256 MiB: {response.status_code}"
 
 
 @shows("V-15", "H-21", "B-03", bad_input=True)

@@ -19,7 +19,7 @@ from conformance.suite.objects import (
 from conformance.suite.part10 import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Element, attributes
 from conformance.suite.reader import File, read_file
 from conformance.suite.samples import picture
-from conformance.suite.session import DICOM, STORED, Session
+from conformance.suite.session import DICOM, STORED, Session, first
 
 SINGLE = "application/dicom"
 
@@ -55,6 +55,29 @@ def study_series_and_instance_are_retrieved(session: Session) -> str:
         expect_equal(len(uids), len(files), "different instances")
     expect_equal(counts, [3, 2, 1], "instances of study, series, instance")
     return "3, 2 and 1 parts"
+
+
+@shows("W-64", "Q-47")
+def instances_come_in_a_known_order(session: Session) -> str:
+    study = session.new_uid()
+    made = [
+        make(
+            session,
+            study=study,
+            series=f"{session.root}.6{series}",
+            SeriesNumber=series,
+            InstanceNumber=number,
+        )
+        for series in ("10", "2")
+        for number in ("10", "9", "1")
+    ]
+    session.stored(*made)
+    wanted = [one.sop for one in reversed(made)]
+    files = [read_file(part.content) for part in session.parts(f"/studies/{study}", DICOM)]
+    expect_equal([file.meta[0x00020003].text for file in files], wanted, "order of the parts")
+    metadata = [first(one, "00080018") for one in session.metadata(f"/studies/{study}")]
+    expect_equal(metadata, wanted, "order of the metadata")
+    return "series number, instance number"
 
 
 @shows("W-09")

@@ -204,12 +204,12 @@ def search_below_an_unknown_study_is_204(session: Session) -> str:
 @shows("Q-53")
 def matched_attributes_are_returned(session: Session) -> str:
     alpha = library(session).alpha[0]
-    query = f"StudyInstanceUID={alpha.study}&StudyDescription=100%25*&InstitutionName=St.%20Mary"
+    query = f"StudyInstanceUID={alpha.study}&StudyDescription=100%25*&IssuerOfPatientID=ISSUER-A"
     result = session.search("/studies", query)
-    expect(result, "no match on StudyDescription and InstitutionName")
+    expect(result, "no match on StudyDescription and IssuerOfPatientID")
     expect_equal(first(result[0], tag_of("StudyDescription")), "100% Chest_A", "StudyDescription")
-    expect_equal(first(result[0], tag_of("InstitutionName")), "St. Mary", "InstitutionName")
-    return "StudyDescription and InstitutionName returned because matched"
+    expect_equal(first(result[0], tag_of("IssuerOfPatientID")), "ISSUER-A", "IssuerOfPatientID")
+    return "StudyDescription and IssuerOfPatientID returned because matched"
 
 
 @shows("Q-60")
