@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,13 @@ import pytest
 import uvloop
 
 from dicomweb.archive.workers import DecodeWorkers
-from dicomweb.errors import DecodeFailed, Unavailable
+from dicomweb.dicom.explicit import explicit_elements
+from dicomweb.dicom.frame_index import unpack
+from dicomweb.dicom.part10 import scan
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
+from dicomweb.errors import DecodeFailed, InvalidDicom, Unavailable
+from dicomweb.pixels.transcode import frame_window, join_fragments, native_frame
 from tests.pixels.samples import make_layout
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -198,6 +205,54 @@ def damaged(codestream: bytes, generator: random.Random) -> bytes:
     for _ in range(generator.choice([1, 3, 20])):
         data[generator.randrange(len(data))] = generator.randrange(256)
     return bytes(data[: generator.randrange(len(data))]) if generator.random() < 0.3 else bytes(data)
+
+
+def test_every_broken_file_gets_an_answer_and_the_next_frame_works(data_dir: Path) -> None:
+    """B-03, B-08: scan, re-encode, locate and decode whatever store would take of `broken`."""
+    outcomes: Counter[str] = Counter()
+
+    async def scenario(workers: DecodeWorkers) -> None:
+        for path in sorted((data_dir / "broken").rglob("*")):
+            if path.is_file():
+                outcomes.update(await outcome_of(workers, path.read_bytes()))
+        assert await good(workers) == IMAGE.tobytes()
+
+    run(scenario)
+    assert set(outcomes) == {"refused", "no frames", "native", "decoded", "not decoded"}
+
+
+async def outcome_of(workers: DecodeWorkers, received: bytes) -> set[str]:
+    try:
+        scanned = scan([received])
+    except InvalidDicom:
+        return {"refused"}
+    syntax = TRANSFER_SYNTAXES[scanned.transfer_syntax_uid]
+    dataset = received[scanned.dataset_offset :]
+    for _ in explicit_elements([dataset], implicit=not syntax.explicit, little=syntax.little):
+        pass
+    layout = scanned.pixel_layout
+    if layout is None:
+        return {"no pixels"}
+    if not layout.encapsulated:
+        return native_outcome(received, layout)
+    outcomes = set()
+    for frame in unpack(scanned.frame_entries):
+        try:
+            codestream = join_fragments(received[frame.offset : frame.offset + frame.span], frame)
+            await workers.decode(codestream, layout, scanned.transfer_syntax_uid)
+            outcomes.add("decoded")
+        except DecodeFailed:
+            outcomes.add("not decoded")
+    return outcomes
+
+
+def native_outcome(received: bytes, layout: PixelLayout) -> set[str]:
+    """The frames that are said to be there are there, whatever the header promises."""
+    for index in {0, layout.frames - 1} if layout.frames else ():
+        start, stop = (layout.value_offset + n for n in frame_window(layout, index))
+        frame = native_frame(received[start:stop], layout, index)
+        assert len(frame) == (layout.frame_bits + 7) // 8
+    return {"native"} if layout.frames else {"no frames"}
 
 
 def test_requests_for_the_same_frame_share_the_work() -> None:

@@ -120,6 +120,17 @@ def test_a_lossless_frame_comes_back_whatever_its_shape(
     assert decode_frame(encode(array, uid, stored), layout, uid) == expected.tobytes()
 
 
+@pytest.mark.parametrize(
+    "uid", [JPEG_BASELINE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, HTJ2K, JPEG_XL, RLE_LOSSLESS]
+)
+@pytest.mark.parametrize("padding", [b"\0", b"\0\0\0", b"\xff\xff"])
+def test_bytes_after_a_codestream_do_not_matter(uid: str, padding: bytes) -> None:
+    """P-16: fragments are padded to even length, by some writers with more than that."""
+    image = random_pixels(9, 11, 1, (8, 8, False), 5)
+    codestream, layout = encode(image, uid, 8), make_layout(9, 11)
+    assert decode_frame(codestream + padding, layout, uid) == decode_frame(codestream, layout, uid)
+
+
 @pytest.mark.parametrize("uid", [ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES])
 @given(data=st.binary(min_size=24, max_size=24), padding=st.binary(max_size=1))
 def test_frames_that_are_native_inside_lose_only_their_padding(uid: str, data: bytes, padding: bytes) -> None:
