@@ -10,10 +10,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.damage import note_damage
 from dicomweb.archive.parts import Body, body_length, read_body
 from dicomweb.archive.represent import part10
 from dicomweb.archive.search import find
@@ -108,17 +110,17 @@ def _is_there(path: Path, length: int | None) -> bool:
 
 
 async def _write(archive: Archive, body: Body, path: Path) -> int:
-    partial = path.with_name(path.name + _PARTIAL)
-    file = await asyncio.to_thread(_create, partial)
+    unfinished = path.with_name(path.name + _PARTIAL)
+    file = await asyncio.to_thread(_create, unfinished)
     size = 0
     try:
         with file:
-            async for chunk in read_body(archive.blobs, body, damage_noter(archive)):
+            async for chunk in read_body(archive.blobs, body, partial(note_damage, archive)):
                 size += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
-        await asyncio.to_thread(os.replace, partial, path)
+        await asyncio.to_thread(os.replace, unfinished, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     return size
 
