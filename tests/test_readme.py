@@ -1,4 +1,4 @@
-"""What the README says is what the program does: its curl examples run, its settings table is the settings'."""
+"""What the README says is what the program does: its examples run, its table is that of the settings."""
 
 from __future__ import annotations
 

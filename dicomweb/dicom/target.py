@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A study, series or instance by its UIDs; a missing level is the empty string (none at all: everything)."""
+    """A study, series or instance by its UIDs; a level that is not named is the empty string."""
 
     study: str = ""
     series: str = ""

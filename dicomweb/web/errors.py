@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from http import HTTPStatus
 
 import orjson
@@ -129,7 +130,7 @@ def _as_html(problem: dict[str, object]) -> str:
     return f"<!doctype html><title>{title}</title><h1>{title}</h1><dl>{lines}</dl>\n"
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[dict[str, object]], str | bytes]] = {
     "application/problem+json": orjson.dumps,
     "text/html": _as_html,
     "text/plain": _as_text,

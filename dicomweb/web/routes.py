@@ -11,8 +11,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from dicomweb.settings import BASE_PATH
 from dicomweb.web import bulkdata, delete, frames, health, metadata, retrieve, search, store
 from dicomweb.web.errors import status_report
+from dicomweb.web.responses import Streamed
 
-Handler = Callable[[Request], Awaitable[Response]]
+Answer = Response | Streamed
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 def _resource(path: str, **handlers: Handler) -> Route:
@@ -20,7 +22,7 @@ def _resource(path: str, **handlers: Handler) -> Route:
     allowed = [*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"]
     headers = {"Allow": ", ".join(allowed)}
 
-    async def dispatch(request: Request) -> Response:
+    async def dispatch(request: Request) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
         if method in handlers:
             return await handlers[method](request)

@@ -86,9 +86,18 @@ def test_other_content_under_a_known_uid_follows_the_policy(
 ) -> None:
     client = make_client(duplicates=policy)
     study, instance = new_uid(), new_uid()
-    uids = {"study_instance_uid": study, "sop_instance_uid": instance, "series_instance_uid": new_uid()}
-    assert client.store(make_instance(**uids, attributes={"PatientID": "First"})).status_code == 200
-    response = client.store(make_instance(**uids, attributes={"PatientID": "Second"}))
+    series = new_uid()
+    first, second = (
+        make_instance(
+            study_instance_uid=study,
+            series_instance_uid=series,
+            sop_instance_uid=instance,
+            attributes={"PatientID": patient_id},
+        )
+        for patient_id in ("First", "Second")
+    )
+    assert client.store(first).status_code == 200
+    response = client.store(second)
     assert response.status_code == status
     (metadata,) = client.get(f"/studies/{study}/metadata").json()
     assert metadata["00100020"]["Value"] == [kept]
