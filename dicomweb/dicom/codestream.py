@@ -88,5 +88,5 @@ def _is_rle(head: bytes) -> bool:
     if len(head) < 64:
         return False
     count, first, *others = struct.unpack("<16I", head[:64])
-    used, unused = others[: count - 1], others[count - 1 :]
+    used, unused = [first, *others[: count - 1]], others[count - 1 :]
     return 1 <= count <= 15 and first == 64 and sorted(used) == used and not any(unused)
