@@ -90,9 +90,9 @@ async def _export(archive: Archive, source: InstanceSource, directory: Path, dec
         return Exported(target, "failed", reason="Its pixel data cannot be decoded.")
     path = directory / target.study / target.series / f"{target.instance}.dcm"
     body = part10(archive, source, as_stored=not decoded)
-    if await asyncio.to_thread(_is_there, path, body_length(body)):
-        return Exported(target, "present")
     try:
+        if await asyncio.to_thread(_is_there, path, body_length(body)):
+            return Exported(target, "present")
         return Exported(target, "written", await _write(archive, body, path))
     except (BlobMissing, DecodeFailed) as error:
         return Exported(target, "failed", reason=error.message)
