@@ -37,7 +37,8 @@ def test_the_curl_examples_run_as_written(archive_directory: Path, tmp_path: Pat
     script = _examples()
     (tmp_path / "image.dcm").write_bytes(make_instance(rows=16, columns=16))
     port = str(PORT if _is_free(PORT) else 0)
-    with running(archive_directory, {"DICOMWEB_PORT": port}) as server:
+    command = ("dicomweb.cli", "serve")
+    with running(archive_directory, {"DICOMWEB_PORT": port}, command=command) as server:
         script = script.replace(f"http://127.0.0.1:{PORT}", server.url)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
