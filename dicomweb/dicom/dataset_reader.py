@@ -35,6 +35,8 @@ _CHARACTER_SET = 0x00080005
 # bulkdata, this much more.
 _ELEMENT_COST = 300
 _BULK_COST = 500
+# One value of many, and the length up to which a value cannot hold many.
+_NUMBER_COST, _TEXT_COST, _NAME_COST, _SHORT_VALUE = 36, 64, 350, 16
 # A sequence that has cost this much keeps its further items as JSON text (an orjson.Fragment), a tenth of
 # the memory of Python objects: enhanced multi-frame objects have tens of thousands of items.
 _FOLD_COST = 2 << 20
@@ -130,7 +132,7 @@ class _Header(NamedTuple):
 class _Scope:
     """A data set being read: the whole one or an item. end: place where it must end."""
 
-    __slots__ = ("charset", "depth", "encoding", "end", "outer", "prefix", "raw")
+    __slots__ = ("_indexed", "_values", "charset", "depth", "encoding", "end", "outer", "prefix", "raw")
 
     def __init__(self, encoding: Encoding, end: float, prefix: str, outer: _Scope | None) -> None:
         self.raw: list[_Raw] = []
@@ -140,14 +142,18 @@ class _Scope:
         self.outer = outer
         self.depth: int = outer.depth + 1 if outer else 0
         self.charset: CharacterSet = outer.charset if outer else character_set(())
+        self._values: dict[int, bytes] = {}
+        self._indexed = 0
 
     def value(self, tag: int) -> bytes | None:
-        """The bytes of an element read so far."""
-        for read_tag, _, value, _ in reversed(self.raw):
-            if read_tag == tag and value.__class__ is bytes:
-                raw: bytes = value
-                return raw
-        return None
+        """The bytes of an element read so far. Indexed as far as read: a search through all of them each
+        time would take hours over hostile data."""
+        for index in range(self._indexed, len(self.raw)):
+            read_tag, _, value, _ = self.raw[index]
+            if value.__class__ is bytes:
+                self._values[read_tag] = value
+        self._indexed = len(self.raw)
+        return self._values.get(tag)
 
     def number(self, tag: int) -> int | None:
         """First value of a US element here or in the data sets around."""
@@ -623,6 +629,8 @@ class DatasetReader:
             if " " in vr:
                 vr = resolved_vr(tag, vr, scope.number, explicit=scope.encoding.explicit)
             if value.__class__ is bytes:
+                if len(value) > _SHORT_VALUE:
+                    self._charge(_expansion(vr, value))
                 try:
                     converted = element(vr, value, charset, little=little)
                 except NotANumber:
@@ -640,6 +648,16 @@ class DatasetReader:
         path = f"{scope.prefix}{tag:08X}"
         self.bulkdata.append(BulkValue(path, vr, offset, length))
         return {"vr": vr, "BulkDataURI": path}
+
+
+def _expansion(vr: str, value: bytes) -> int:
+    """Memory that the Python objects of a value take beyond its bytes: lists of numbers and names swell."""
+    known = VALUE_REPRESENTATIONS[vr]
+    if known.number or vr == "AT":
+        return _NUMBER_COST * (len(value) // known.word)
+    if known.binary or known.single:
+        return 2 * len(value)
+    return (_NAME_COST if vr == "PN" else _TEXT_COST) * value.count(b"\\") + len(value)
 
 
 def _too_large() -> InvalidDicom:

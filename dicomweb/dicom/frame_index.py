@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from dicomweb.dicom.encapsulation import Fragments
 
@@ -42,16 +44,14 @@ def unpack(entries: bytes) -> Iterator[EncapsulatedFrame]:
         yield EncapsulatedFrame(offset, span, fragments)
 
 
-def frames_of(
-    fragments: Fragments, *, frames: int, extended: tuple[bytes, bytes] | None = None
-) -> list[EncapsulatedFrame]:
-    """Which fragments make which frame (PS3.5 A.4, P-08..P-10).
+def frame_entries(fragments: Fragments, *, frames: int, extended: tuple[bytes, bytes] | None = None) -> bytes:
+    """Which fragments make which frame (PS3.5 A.4, P-08..P-10), as packed entries.
 
     frames: Number of Frames as stated. extended: Extended Offset Table and its lengths, where present.
-    An answer of another length than `frames` holds the frames that could be told apart.
+    More or fewer entries than `frames` are those of the frames that could be told apart.
     """
     if not fragments.offsets:
-        return []
+        return b""
     if extended is not None and (found := _by_extended_table(fragments, *extended, frames)):
         return found
     if (starts := _table_starts(fragments)) and len(starts) == frames:
@@ -64,33 +64,35 @@ def frames_of(
     return _grouped(fragments, _marked_starts(fragments, frames) or starts or range(count))
 
 
-def _by_extended_table(
-    fragments: Fragments, offsets: bytes, lengths: bytes, frames: int
-) -> list[EncapsulatedFrame] | None:
-    """One fragment a frame, with lengths that leave its padding out (PS3.3 C.7.6.3.1.8)."""
+def _by_extended_table(fragments: Fragments, offsets: bytes, lengths: bytes, frames: int) -> bytes:
+    """One fragment a frame, with lengths that leave its padding out (PS3.3 C.7.6.3.1.8); empty if it does
+    not fit."""
+    entries = bytearray()
     if len(offsets) != len(lengths) or len(offsets) != 8 * frames:
-        return None
-    found = []
-    place = {offset: index for index, offset in enumerate(fragments.offsets)}
-    first = fragments.items_offset + _ITEM_HEADER_SIZE
+        return b""
     for (offset,), (length,) in zip(
         struct.iter_unpack("<Q", offsets), struct.iter_unpack("<Q", lengths), strict=True
     ):
-        index = place.get(first + offset)
-        if index is None or length > fragments.lengths[index]:
-            return None
-        found.append(EncapsulatedFrame(first + offset, length, 1))
-    return found
+        index = _fragment_at(fragments, offset)
+        if index < 0 or length > fragments.lengths[index]:
+            return b""
+        entries += _ENTRY.pack(fragments.offsets[index], length, 1)
+    return bytes(entries)
 
 
-def _table_starts(fragments: Fragments) -> list[int]:
+def _fragment_at(fragments: Fragments, offset: int) -> int:
+    """Index of the fragment whose item lies at this offset of an offset table, -1 for none."""
+    place = fragments.items_offset + offset + _ITEM_HEADER_SIZE
+    index = bisect_left(fragments.offsets, place)
+    return index if index < len(fragments.offsets) and fragments.offsets[index] == place else -1
+
+
+def _table_starts(fragments: Fragments) -> Sequence[int]:
     """Index of each frame's first fragment by the Basic Offset Table; empty where it does not fit."""
     table = fragments.table[: len(fragments.table) // 4 * 4]
-    place = {offset: index for index, offset in enumerate(fragments.offsets)}
-    first = fragments.items_offset + _ITEM_HEADER_SIZE
-    starts = [place.get(first + offset, -1) for (offset,) in struct.iter_unpack("<I", table)]
+    starts = array("q", (_fragment_at(fragments, offset) for (offset,) in struct.iter_unpack("<I", table)))
     ascending = all(before < after for before, after in pairwise(starts))
-    return starts if starts and starts[0] == 0 and ascending else []
+    return starts if starts and starts[0] == 0 and ascending else ()
 
 
 def _marked_starts(fragments: Fragments, frames: int) -> list[int]:
@@ -104,11 +106,10 @@ def _marked_starts(fragments: Fragments, frames: int) -> list[int]:
     return begun if begun and begun[0] == 0 else []
 
 
-def _grouped(fragments: Fragments, starts: Sequence[int]) -> list[EncapsulatedFrame]:
-    frames = []
+def _grouped(fragments: Fragments, starts: Sequence[int]) -> bytes:
+    entries = bytearray()
     offsets, lengths = fragments.offsets, fragments.lengths
-    for number, start in enumerate(starts):
-        after = starts[number + 1] if number + 1 < len(starts) else len(offsets)
+    for start, after in pairwise(chain(starts, [len(offsets)])):
         span = offsets[after - 1] + lengths[after - 1] - offsets[start]
-        frames.append(EncapsulatedFrame(offsets[start], span, after - start))
-    return frames
+        entries += _ENTRY.pack(offsets[start], span, after - start)
+    return bytes(entries)

@@ -15,7 +15,7 @@ from dicomweb.dicom.dataset_reader import (
     Encoding,
     PixelElement,
 )
-from dicomweb.dicom.frame_index import EncapsulatedFrame
+from dicomweb.dicom.frame_index import ENTRY_SIZE, unpack
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_FRAMES,
@@ -96,20 +96,21 @@ def pixel_layout(
     extended = None
     if EXTENDED_OFFSETS in reader.extended and EXTENDED_LENGTHS in reader.extended:
         extended = reader.extended[EXTENDED_OFFSETS], reader.extended[EXTENDED_LENGTHS]
-    entries = frame_index.frames_of(pixels.fragments, frames=frames, extended=extended)
-    if len(entries) != frames:
+    entries = frame_index.frame_entries(pixels.fragments, frames=frames, extended=extended)
+    found = len(entries) // ENTRY_SIZE
+    if found != frames:
         reader.warn("Number of Frames does not agree with the frames that the pixel data holds.")
-    if len(entries) == 1:
-        entries = [_without_padding(entries[0], attributes)]
-    return replace(layout, frames=len(entries)), b"".join(entry.pack() for entry in entries)
+    if found == 1:
+        entries = _without_padding(entries, attributes)
+    return replace(layout, frames=found), entries
 
 
-def _without_padding(frame: EncapsulatedFrame, attributes: dict[str, Any]) -> EncapsulatedFrame:
+def _without_padding(entry: bytes, attributes: dict[str, Any]) -> bytes:
     """Encapsulated Pixel Data Value Total Length says where the last fragment's pad byte is (P-09)."""
-    total = _count(attributes, "7FE00003", 0)
-    if frame.length - total == 1:
-        return replace(frame, span=frame.span - 1)
-    return frame
+    (frame,) = unpack(entry)
+    if frame.length - _count(attributes, "7FE00003", 0) == 1:
+        return replace(frame, span=frame.span - 1).pack()
+    return entry
 
 
 def _described(pixels: PixelElement, attributes: dict[str, Any]) -> PixelLayout:
