@@ -14,9 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Hashable
-from pathlib import Path
 
-import dicomweb
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, Unavailable
 from dicomweb.pixels.codecs import decoded_length
@@ -290,9 +288,9 @@ class _Worker:
 def _environment() -> dict[str, str]:
     """The environment of a worker: no address, password or key of the server's; one thread, one arena."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    package = str(Path(dicomweb.__file__).resolve().parent.parent)
     return inherited | {
-        "PYTHONPATH": package,
+        # Where the server itself imports from, in its order: a checkout, a wheel, whatever it runs on.
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
