@@ -33,5 +33,3 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    if level == "info":  # one line a process start is the supervisor's business
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -34,7 +34,8 @@ def serve(app: Any, settings: Settings, listening: socket.socket, channel: Chann
         lifespan="on",
         log_config=None,
         access_log=False,  # URLs hold patient data
-        log_level=settings.log_level,
+        # At info it tells of every start and stop of a worker: the supervisor does that.
+        log_level="warning" if settings.log_level == "info" else settings.log_level,
         proxy_headers=False,  # web/base.py reads Forwarded where the operator trusts it
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -103,7 +103,7 @@ def _announced_url(process: subprocess.Popen[str]) -> str:
         said.append(line)
         if found := re.match(r"DICOMweb archive ready: (\S+)/dicomweb", line):
             return found[1]
-    raise AssertionError("the server did not start: " + "".join(said))
+    raise AssertionError(f"the server did not start (exit code {process.wait()}): " + "".join(said))
 
 
 def descendants(pid: int) -> list[int]:
