@@ -47,8 +47,7 @@ class FilesystemBlobs:
         # Directories whose own names this process has seen to disk.
         self._durable: set[Path] = set()
         with _disk_errors():
-            (root / _TEMPORARY).mkdir(parents=True, exist_ok=True)
-            _fsync_directory(root.absolute().parent)
+            _make_root(root)
 
     async def create(self, key: str) -> FileWriter:
         return FileWriter(self, self._path(key), self._root / _TEMPORARY / key.replace("/", "-"))
@@ -247,6 +246,14 @@ def _disk_errors() -> Iterator[None]:
 def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     with _disk_errors():
         return function(*args, **kwargs)
+
+
+def _make_root(root: Path) -> None:
+    if not root.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):  # a directory may let us through without letting us look
+            _fsync_directory(root.absolute().parent)
+    (root / _TEMPORARY).mkdir(exist_ok=True)
 
 
 def _write_all(fd: int, data: bytes) -> None:

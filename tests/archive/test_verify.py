@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import ANY
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.verify import Finding, Tally, Verification
 from dicomweb.blobs import new_key
 from dicomweb.blobs.contract import put
-from dicomweb.catalog.audit import all_instances
+from dicomweb.catalog.audit import all_instances, doomed_blobs, forget_blobs
 from dicomweb.catalog.delete import delete
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.catalog.pool import connection
@@ -162,5 +164,43 @@ def test_uploads_under_way_and_deleted_instances_are_no_damage(database_url: str
         assert found == []
         assert (tally.recent, tally.doomed) == (1, 1)
         await unfinished.abort()
+
+    run(database_url, tmp_path, scenario)
+
+
+def test_an_archive_in_use_is_well(database_url: str, tmp_path: Path) -> None:
+    """Stored, deleted, swept and verified at the same time: nothing of that is damage."""
+
+    async def scenario(archive: Archive) -> None:
+        await empty(archive)
+        done = False
+
+        async def store_and_delete() -> None:
+            for _ in range(15):
+                study = new_uid()
+                await store(archive, make_instance(study_instance_uid=study), make_instance())
+                await delete(archive.pool, archive.tenant_id, Target(study))
+                gone = new_uid()
+                await store(archive, make_instance(study_instance_uid=gone))
+                await delete(archive.pool, archive.tenant_id, Target(gone))
+
+        async def sweep_doomed() -> None:
+            while not done:
+                while keys := await doomed_blobs(archive.pool, grace=timedelta(seconds=-1)):
+                    for key in keys:
+                        await archive.blobs.delete(key)
+                    await forget_blobs(archive.pool, keys)
+                await asyncio.sleep(0.01)
+
+        async def verify() -> None:
+            while not done:
+                assert await verified(archive, grace=GRACE) == ([], ANY)
+
+        background = [asyncio.create_task(sweep_doomed()), asyncio.create_task(verify())]
+        await asyncio.gather(*(store_and_delete() for _ in range(4)))
+        done = True
+        await asyncio.gather(*background)
+        found, tally = await verified(archive)
+        assert (found, tally.instances) == ([], 60)
 
     run(database_url, tmp_path, scenario)
