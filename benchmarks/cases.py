@@ -4,56 +4,86 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.objects import Series, make_series
-from benchmarks.servers import BareServer
-from benchmarks.wire import Connection
+from benchmarks.objects import Archived, Series, make_series
+from benchmarks.servers import ArchiveServer
+from benchmarks.wire import Client
 
 AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 FRAME_AS_STORED = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
+JPEG_AS_STORED = {"Accept": 'multipart/related; type="image/jpeg"; transfer-syntax=*'}
 JSON = {"Accept": "application/dicom+json"}
 _BOUNDARY = "bench-boundary"
+_TOGETHER = 8
+# Bytes stored in one request while a server is filled.
+_FILL_COUNT = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One path. call: does it once on a server and returns the bytes of the answer.
 
-    limit: what the limit column means. fresh: instances to make, untimed, for every single call, which are
-    then stored; the limit of such a case is to write and fsync them.
+    together: how many requests are in flight at once, each over a connection of its own. fresh: instances
+    to make, untimed, for every single call, which are then stored; the limit of such a case is to write and
+    fsync them.
     """
 
     name: str
-    limit: str
-    call: Callable[[Connection, Series], bytes]
+    call: Callable[[Client, Archived], bytes]
+    together: int = 1
     fresh: int = 0
+
+    @property
+    def limit(self) -> str:
+        """What the limit column means."""
+        if self.fresh:
+            return "the same bytes written to a new file and fsynced"
+        return "a bare socket sending as many bytes" + (f", {self.together} times" * (self.together > 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians in milliseconds."""
+    """Medians in milliseconds. cpu_ms: mean CPU time of all the archive's processes for one call."""
 
     name: str
     limit: str
+    rounds: int
     archive_ms: float
+    cpu_ms: float | None
     limit_ms: float
     peer_ms: float | None
 
-    def as_dict(self) -> dict[str, object]:
-        """For the JSON report; ratios are what counts."""
-        ratios = {"ratio_to_limit": self.archive_ms / self.limit_ms}
-        if self.peer_ms is not None:
-            ratios["ratio_to_peer"] = self.archive_ms / self.peer_ms
-        fields = {"name": self.name, "limit": self.limit, "archive_ms": self.archive_ms}
-        return {**fields, "limit_ms": self.limit_ms, "peer_ms": self.peer_ms, **ratios}
+    @property
+    def limit_ratio(self) -> float:
+        """How many times the limit the archive takes."""
+        return self.archive_ms / self.limit_ms
+
+    @property
+    def peer_ratio(self) -> float | None:
+        """How many times the peer the archive takes: below 1 it is faster."""
+        return self.archive_ms / self.peer_ms if self.peer_ms else None
 
 
-def store(connection: Connection, instances: list[tuple[str, bytes]]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The servers, what they hold, and how long to measure."""
+
+    archive: ArchiveServer
+    bare: str
+    peer: str
+    held: Archived
+    directory: Path
+    rounds: int
+    seconds: float
+
+
+def store(client: Client, instances: list[tuple[str, bytes]]) -> bytes:
     """STOW of instances in one request."""
     body = b"".join(
         f"--{_BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode() + data + b"\r\n"
@@ -61,84 +91,141 @@ def store(connection: Connection, instances: list[tuple[str, bytes]]) -> bytes:
     )
     content_type = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
     headers = {"Content-Type": content_type, **JSON}
-    return connection.request(
-        "POST", "/studies", body=body + f"--{_BOUNDARY}--\r\n".encode(), headers=headers
-    )
+    return client.request("POST", "/studies", body=body + f"--{_BOUNDARY}--\r\n".encode(), headers=headers)
 
 
-def _store(connection: Connection, series: Series) -> bytes:
-    return store(connection, series.instances)
+def fill(bench: Bench) -> None:
+    """Give every server what the cases read."""
+    for base in filter(None, (bench.archive.base, bench.peer)):
+        client = Client(base)
+        for series in (bench.held.cts, bench.held.movie):
+            for start in range(0, len(series.instances), _FILL_COUNT):
+                store(client, series.instances[start : start + _FILL_COUNT])
+        client.close()
+
+
+def _store(client: Client, held: Archived) -> bytes:
+    return store(client, held.cts.instances)
 
 
 def _get(
-    path: Callable[[Series], str], headers: dict[str, str], connection: Connection, series: Series
+    path: Callable[[Archived], str], headers: dict[str, str], count: int, client: Client, held: Archived
 ) -> bytes:
-    return connection.request("GET", path(series), headers=headers)
+    if count == 1:
+        return client.request("GET", path(held), headers=headers)
+    return client.get_together([path(held)] * count, headers)
 
 
-def _middle(series: Series) -> str:
-    return f"{series.path}/instances/{series.instances[len(series.instances) // 2][0]}"
+def _read(name: str, headers: dict[str, str], path: Callable[[Archived], str], together: int = 1) -> Case:
+    return Case(name, partial(_get, path, headers, together), together=together)
 
 
-_SEND = "bare socket sending as many bytes"
-_WRITE = "the same bytes written and fsynced"
+def _series(held: Archived) -> str:
+    return held.cts.path
+
+
+def _instance(held: Archived) -> str:
+    return f"{held.cts.path}/instances/{held.cts.instances[len(held.cts.instances) // 2][0]}"
+
+
+def _frame(held: Archived) -> str:
+    return _instance(held) + "/frames/1"
+
+
+def _movie_frame(held: Archived) -> str:
+    return f"{held.movie.path}/instances/{held.movie.instances[0][0]}/frames/{held.frames // 2}"
+
 
 CASES = [
-    Case("store, 1 CT a request", _WRITE, _store, fresh=1),
-    Case("store, 20 CT a request", _WRITE, _store, fresh=20),
-    Case("search by Study UID", _SEND, partial(_get, lambda s: f"/studies?StudyInstanceUID={s.study}", JSON)),
-    Case("search by PatientID", _SEND, partial(_get, lambda _: "/studies?PatientID=BENCH&limit=25", JSON)),
-    Case("instances of a series", _SEND, partial(_get, lambda s: s.path + "/instances", JSON)),
-    Case("metadata of a series", _SEND, partial(_get, lambda s: s.path + "/metadata", JSON)),
-    Case("one frame as stored", _SEND, partial(_get, lambda s: _middle(s) + "/frames/1", FRAME_AS_STORED)),
-    Case("one instance as stored", _SEND, partial(_get, _middle, AS_STORED)),
-    Case("a series as stored", _SEND, partial(_get, lambda s: s.path, AS_STORED)),
+    Case("store, 1 CT a request", _store, fresh=1),
+    Case("store, 20 CT a request", _store, fresh=20),
+    _read("search by Study UID", JSON, lambda held: f"/studies?StudyInstanceUID={held.cts.study}"),
+    _read("search by PatientID", JSON, lambda _: "/studies?PatientID=BENCH&limit=25"),
+    _read("instances of a series", JSON, lambda held: held.cts.path + "/instances"),
+    _read("metadata of an instance", JSON, lambda held: _instance(held) + "/metadata"),
+    _read("metadata of a series", JSON, lambda held: held.cts.path + "/metadata"),
+    _read(
+        "metadata of a series, 8 at once", JSON, lambda held: held.cts.path + "/metadata", together=_TOGETHER
+    ),
+    _read("one frame as stored", FRAME_AS_STORED, _frame),
+    _read("one frame as stored, 8 at once", FRAME_AS_STORED, _frame, together=_TOGETHER),
+    _read("one frame of a long object", JPEG_AS_STORED, _movie_frame),
+    _read("one instance as stored", AS_STORED, _instance),
+    _read("a series as stored", AS_STORED, _series),
 ]
 
 
-def run_case(
-    case: Case,
-    *,
-    archive: Connection,
-    bare: BareServer,
-    peer: Connection | None,
-    series: Series,
-    directory: Path,
-    rounds: int,
-) -> Result:
-    """Measure one case; servers that do not hold the series yet are given it first."""
-    servers = [archive, *([peer] if peer else [])]
-    for server in servers:
-        for start in range(0, len(series.instances), 50):
-            store(server, series.instances[start : start + 50])
-    given = (
-        partial(make_series, instances=case.fresh, rows=512, columns=512) if case.fresh else lambda: series
+def run_case(case: Case, bench: Bench) -> Result:
+    """Measure one case on the archive, its limit, and the peer where there is one and it can do it."""
+    archive, bare = Client(bench.archive.base), Client(bench.bare)
+    peer = _peer(case, bench)
+    size = len(case.call(archive, _given(case, bench)))  # warm, and how much the limit must send
+    limit = partial(_write, bench.directory) if case.fresh else partial(_send, bare, case, size)
+    times: dict[str, list[float]] = {"archive": [], "limit": [], "peer": []}
+    end = time.monotonic() + bench.seconds
+    cpu_before = bench.archive.cpu_seconds()
+    while len(times["limit"]) < bench.rounds or time.monotonic() < end:
+        times["archive"].append(_timed(case.call, archive, _given(case, bench)))
+        if peer is not None:
+            times["peer"].append(_timed(case.call, peer, _given(case, bench)))
+        times["limit"].append(_timed(limit, _given(case, bench)))
+    rounds = len(times["limit"])
+    cpu = _difference(cpu_before, bench.archive.cpu_seconds())
+    for client in filter(None, (archive, bare, peer)):
+        client.close()
+    return Result(
+        name=case.name,
+        limit=case.limit,
+        rounds=rounds,
+        archive_ms=statistics.median(times["archive"]) * 1000,
+        cpu_ms=None if cpu is None else cpu * 1000 / rounds,
+        limit_ms=statistics.median(times["limit"]) * 1000,
+        peer_ms=statistics.median(times["peer"]) * 1000 if peer else None,
     )
-    size = len(case.call(archive, given()))  # warm, and how much the limit must send
-    bare_connection = Connection(bare.base)
-    times: list[list[float]] = [[] for _ in range(len(servers) + 1)]
-    for _ in range(rounds):
-        for server, column in zip(servers, times, strict=False):
-            column.append(_timed(partial(case.call, server, given())))
-        limit = partial(_write, directory, given()) if case.fresh else partial(_send, bare_connection, size)
-        times[-1].append(_timed(limit))
-    medians = [statistics.median(column) * 1000 for column in times]
-    return Result(case.name, case.limit, medians[0], medians[-1], medians[1] if peer else None)
 
 
-def _timed(call: Callable[[], object]) -> float:
+def _given(case: Case, bench: Bench) -> Archived:
+    """What the servers hold; for a store, a new series."""
+    if not case.fresh:
+        return bench.held
+    fresh = make_series(instances=case.fresh, rows=512, columns=512)
+    return Archived(fresh, bench.held.movie, bench.held.frames)
+
+
+def _peer(case: Case, bench: Bench) -> Client | None:
+    """A client of the peer; None when there is none, or it refuses what the case asks."""
+    if not bench.peer:
+        return None
+    client = Client(bench.peer)
+    try:
+        case.call(client, _given(case, bench))
+    except (OSError, RuntimeError) as error:
+        print(f"  the peer cannot: {error}", file=sys.stderr)
+        return None
+    return client
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _timed(call: Callable[..., object], *arguments: object) -> float:
     start = time.perf_counter()
-    call()
+    call(*arguments)
     return time.perf_counter() - start
 
 
-def _send(connection: Connection, size: int) -> bytes:
-    return connection.request("GET", f"/{size}")
+def _send(bare: Client, case: Case, size: int, _held: Archived) -> bytes:
+    paths = [f"/{size // case.together}"] * case.together
+    return bare.request("GET", paths[0]) if case.together == 1 else bare.get_together(paths, {})
 
 
-def _write(directory: Path, series: Series) -> None:
-    """The limit of a durable store: the bytes in one file, fsynced."""
-    descriptor = os.open(directory / "limit.bin", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _write(directory: Path, held: Archived) -> None:
+    """The limit of a durable store: the bytes in one new file, fsynced."""
+    path = directory / "limit.bin"
+    path.unlink(missing_ok=True)
+    series: Series = held.cts
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         for _, data in series.instances:
             os.write(descriptor, data)

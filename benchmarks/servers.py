@@ -7,39 +7,54 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _START_SECONDS = 60
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveServer:
+    """A running archive. base: its DICOMweb base URL. pid: of its parent process."""
+
+    base: str
+    pid: int
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time that all its processes took so far, PostgreSQL's too; None where /proc is missing."""
+        return _cpu_seconds(self.pid) if Path("/proc/self/stat").exists() else None
 
 
 @contextmanager
-def archive_server(data: Path) -> Iterator[str]:
-    """`dicomweb serve` on a free port with a fresh data directory; gives its DICOMweb base URL."""
+def archive_server(data: Path) -> Iterator[ArchiveServer]:
+    """`dicomweb serve` on a free port with a fresh data directory."""
     log = data.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dicomweb.cli", "serve", "--data", str(data), "--port", "0"],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={name: value for name, value in os.environ.items() if not name.startswith("DICOMWEB_")},
         )
     try:
-        yield _wait_for_base(process, log)
+        yield ArchiveServer(_wait_for_base(process, log), process.pid)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def _wait_for_base(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(r"http://\S+/dicomweb", log.read_text())
-        if found and _accepts(found[0]):
-            return found[0]
+        found = re.search(r"DICOMweb archive ready: (http://\S+/dicomweb)", log.read_text())
+        if found and _accepts(found[1]):
+            return found[1]
         time.sleep(0.1)
     raise RuntimeError(f"the server did not start:\n{log.read_text()}")
 
@@ -53,40 +68,37 @@ def _accepts(base: str) -> bool:
     return True
 
 
-class BareServer:
-    """Answers every request with as many zero bytes as its path says: no parsing, no storage, one thread."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.base = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._zeros = memoryview(bytes(256 << 20))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection:
-            while head := connection.recv(65536):
-                size = int(head.split(b" ", 2)[1].lstrip(b"/"))
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-                connection.sendall(self._zeros[:size])
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.close()
+def _cpu_seconds(root: int) -> float:
+    """User and system time of a process and all below it (proc(5), /proc/PID/stat)."""
+    stats = dict[int, list[str]]()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            stats[int(entry.name)] = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it ended just now
+            continue
+    family = {root}
+    for pid in sorted(stats):  # children come after their parents, but where numbers wrapped round
+        if int(stats[pid][1]) in family:
+            family.add(pid)
+    ticks = sum(int(stats[pid][11]) + int(stats[pid][12]) for pid in family if pid in stats)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def bare_server() -> Iterator[BareServer]:
-    """The limit for reading."""
-    server = BareServer()
+def bare_server() -> Iterator[str]:
+    """The limit for reading; its base URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.bare"],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
     try:
-        yield server
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
     finally:
-        server.close()
+        process.stdin.close()
+        process.wait(10)
+        process.stdout.close()
