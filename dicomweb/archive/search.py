@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.content_coding import Coder, coder_of
 from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.search import SearchBudget, find_matches, read_rows
 from dicomweb.protocol.search_query import Level, SearchQuery
@@ -47,23 +48,29 @@ def _page_size(settings: Settings, query: SearchQuery) -> int:
     return maximum if query.limit is None else min(query.limit, maximum)
 
 
-async def results_json(archive: Archive, answer: SearchAnswer, *, base: str) -> AsyncIterator[bytes]:
-    """The results as one DICOM JSON array, in pieces, so that memory does not grow with the page."""
+async def results_json(
+    archive: Archive, answer: SearchAnswer, *, base: str, coding: str
+) -> AsyncIterator[bytes]:
+    """The results as one DICOM JSON array, content-coded, in pieces: memory does not grow with the page.
+
+    Nothing at all where every result was deleted since it was found. coding: one of CODINGS, or identity.
+    """
     writer = ResultWriter(answer.selection, base, inflate=decompress)
-    opening = b"["
+    coder = coder_of(coding)
+    before = b"["
     for start in range(0, len(answer.ids), _PIECE):
         rows = await read_rows(archive.pool, answer.selection, answer.ids[start : start + _PIECE])
         if rows:
-            yield opening + await _written(writer, rows)
-            opening = b","
-    yield b"]" if opening == b"," else b"[]"
+            yield await _written(writer, rows, before, coder)
+            before = b",\n"
+    if before != b"[":
+        yield coder.compress(b"]") + coder.flush()
 
 
-async def _written(writer: ResultWriter, rows: Sequence[Row]) -> bytes:
+async def _written(writer: ResultWriter, rows: Sequence[Row], before: bytes, coder: Coder) -> bytes:
+    def write() -> bytes:
+        return coder.compress(before + b",\n".join(map(writer.write, rows)))
+
     if len(rows) <= _INLINE:
-        return _joined(writer, rows)
-    return await asyncio.get_running_loop().run_in_executor(None, _joined, writer, rows)
-
-
-def _joined(writer: ResultWriter, rows: Sequence[Row]) -> bytes:
-    return b",".join(map(writer.write, rows))
+        return write()
+    return await asyncio.get_running_loop().run_in_executor(None, write)

@@ -32,8 +32,9 @@ from dicomweb.errors import InvalidRequest
 ANY = "\ue000"
 ONE = "\ue001"
 
-# A pattern with more costs time without saying more.
+# More cost time without saying more.
 MAX_WILDCARDS = 32
+_LONGEST_PATTERN = 1024
 # A longer name is only searched as it is written.
 _MAX_FUZZY_WORDS = 16
 
@@ -233,6 +234,8 @@ def _pattern(value: str) -> str:
     pattern = _ANYS.sub(ANY, value.replace(ANY, "").replace(ONE, "").translate(_TO_PATTERN))
     if pattern.count(ANY) > MAX_WILDCARDS:
         raise _BadValue(f"has more than {MAX_WILDCARDS} asterisks")
+    if has_wildcard(pattern) and len(pattern) > _LONGEST_PATTERN:
+        raise _BadValue(f"has wildcards and more than {_LONGEST_PATTERN} characters")
     return pattern
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.search import SearchAnswer, find, results_json
+from dicomweb.archive.content_coding import CODINGS
+from dicomweb.archive.search import find, results_json
 from dicomweb.protocol.negotiate import Resource
 from dicomweb.protocol.search_query import Level, parse_search
 from dicomweb.protocol.search_response import warning_header
 from dicomweb.web.base import base_url
 from dicomweb.web.responses import Streamed
-from dicomweb.web.targets import acceptable, target_of
+from dicomweb.web.targets import acceptable, content_coding, target_of
 
 _DICOM_JSON = "application/dicom+json"
 # Results up to here are written before the status goes out, so that the length is known.
@@ -46,20 +49,21 @@ async def _search(request: Request, level: Level) -> Response | Streamed:
         series_instance_uid=target.series,
     )
     answer = await find(archive, query)
-    base = base_url(request)
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+    base, coding = base_url(request), content_coding(request, CODINGS)
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding"}
     if answer.warnings:
         headers["Warning"] = ", ".join(warning_header(base, sentence) for sentence in answer.warnings)
-    return await _answer(archive, answer, base, headers)
+    pieces = results_json(archive, answer, base=base, coding=coding)
+    return await _answer(pieces, len(answer.ids), coding, headers)
 
 
 async def _answer(
-    archive: Archive, answer: SearchAnswer, base: str, headers: dict[str, str]
+    pieces: AsyncIterator[bytes], count: int, coding: str, headers: dict[str, str]
 ) -> Response | Streamed:
-    pieces = results_json(archive, answer, base=base)
-    if len(answer.ids) > _WHOLE:
-        return Streamed(200, {**headers, "Content-Type": _DICOM_JSON}, pieces, None)
+    coded = {**headers, "Content-Type": _DICOM_JSON}
+    if coding != "identity":
+        coded["Content-Encoding"] = coding
+    if count > _WHOLE:
+        return Streamed(200, coded, pieces, None)
     body = b"".join([piece async for piece in pieces])
-    if body == b"[]":
-        return Response(status_code=204, headers=headers)
-    return Response(body, headers=headers, media_type=_DICOM_JSON)
+    return Response(body, headers=coded) if body else Response(status_code=204, headers=headers)

@@ -122,6 +122,7 @@ def test_any_value_is_parsed_or_refused_without_repeating_it(
         "PatientID=1&PatientID=2", "PatientID=1&00100020=1", "StudyDate=20240101&StudyDate=20240102",
         "PatientID=%zz", "PatientID=%ff", "PatientID=100%", "PatientName.PatientID=1", "PixelData=1",
         "RequestAttributesSequence=1", "PatientID=" + "*a" * 40,
+        "PatientName=" + "?" * 2000,
     ],
 )  # fmt: skip
 def test_a_known_parameter_with_a_bad_value_is_refused(query: str) -> None:
