@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from dicomweb.dicom.dictionary import private_vr_of, resolved_vr, vr_of
+from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header, explicit_element, padding
 from dicomweb.dicom.json_model import little_endian
 from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS
 from dicomweb.dicom.window import CutOff, Window
 from dicomweb.errors import InvalidDicom
 
-_UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_TAGS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
 _PIXEL_DATA = 0x7FE00010
@@ -26,8 +26,6 @@ _FIRST_OF_DATA_SETS = 0x00080000
 _BITS_ALLOCATED = 0x00280100
 _PIXEL_REPRESENTATION = 0x00280103
 _DECIDING = frozenset({_BITS_ALLOCATED, _PIXEL_REPRESENTATION, 0x00283002, 0x54001004})
-# Longest value of a 16-bit length field; even, as every length is.
-_LONGEST_SHORT = 0xFFFE
 # Output is handed on in pieces of about this size; longer values are copied in pieces of it.
 _PIECE = 64 << 10
 # Stored data sets are not nested deeper (ScanLimits): a guard for what was never scanned.
@@ -35,14 +33,11 @@ _DEEPEST = 100
 
 _VRS = {name.encode(): name for name in VALUE_REPRESENTATIONS}
 _LONG = frozenset(name for name, vr in VALUE_REPRESENTATIONS.items() if vr.long)
-_NUL_PADDED = frozenset(name for name, vr in VALUE_REPRESENTATIONS.items() if vr.binary or vr.number) | {"UI"}
 _TAG = {True: struct.Struct("<HH"), False: struct.Struct(">HH")}
 _LENGTH = {True: struct.Struct("<I"), False: struct.Struct(">I")}
 _SHORT_LENGTH = {True: struct.Struct("<H"), False: struct.Struct(">H")}
-_SHORT_HEADER = struct.Struct("<HH2sH")
-_LONG_HEADER = struct.Struct("<HH2sHI")
 _ITEM_HEADER = struct.Struct("<HHI")
-_ITEM_BEGIN = _ITEM_HEADER.pack(0xFFFE, 0xE000, _UNDEFINED)
+_ITEM_BEGIN = _ITEM_HEADER.pack(0xFFFE, 0xE000, UNDEFINED_LENGTH)
 _ITEM_STOP = _ITEM_HEADER.pack(0xFFFE, 0xE00D, 0)
 _SEQUENCE_STOP = _ITEM_HEADER.pack(0xFFFE, 0xE0DD, 0)
 
@@ -75,29 +70,6 @@ def explicit_elements(
         yield from encoder.run(encoding)
     except CutOff:
         raise InvalidDicom("The data set is cut off.") from None
-
-
-def explicit_element(tag: int, vr: str, value: bytes) -> bytes:
-    """One element in Explicit VR Little Endian; the value is little endian and gets its padding here."""
-    return element_header(tag, vr, len(value)) + value + padding(vr, len(value))
-
-
-def element_header(tag: int, vr: str, length: int) -> bytes:
-    """Tag, VR and length, evened out. What does not fit a 16-bit length is written as UN (W-14)."""
-    length += length & 1 if length != _UNDEFINED else 0
-    group, number = tag >> 16, tag & 0xFFFF
-    if vr not in _LONG:
-        if length <= _LONGEST_SHORT:
-            return _SHORT_HEADER.pack(group, number, vr.encode(), length)
-        vr = "UN"
-    return _LONG_HEADER.pack(group, number, vr.encode(), 0, length)
-
-
-def padding(vr: str, length: int) -> bytes:
-    """What makes a value of this length even (PS3.5 6.2)."""
-    if not length & 1:
-        return b""
-    return b"\0" if vr in _NUL_PADDED else b" "
 
 
 def pixel_word_bits(vr: str, bits_allocated: int) -> int:
@@ -187,7 +159,7 @@ class _Encoder:
                 self._after_pixels |= tag in _PIXEL_TAGS
             if tag & 0xFFFF == 0 or tag < _FIRST_OF_DATA_SETS or (top and tag in self._changes):
                 self._pass_over(scope, header)
-            elif length == _UNDEFINED:
+            elif length == UNDEFINED_LENGTH:
                 yield from self._undefined(scope, header)
             elif vr == "SQ" and (header.stated or self._begins_with_item(header)):
                 yield from self._sequence(scope, header, window.tell() + length)
@@ -213,7 +185,7 @@ class _Encoder:
                 return None
             header = self._header(scope)
             if header.tag >> 16 != 0xFFFE:
-                if header.length != _UNDEFINED and window.tell() + header.length > scope.end:
+                if header.length != UNDEFINED_LENGTH and window.tell() + header.length > scope.end:
                     header = header._replace(length=max(0, int(scope.end) - window.tell()))
                 return header
             if scope.depth and header.tag == _ITEM_END:
@@ -239,7 +211,7 @@ class _Encoder:
 
     def _pass_over(self, scope: _Scope, header: _Header) -> None:
         """Leave an element out, but learn from it what other elements need."""
-        if header.length == _UNDEFINED:
+        if header.length == UNDEFINED_LENGTH:
             for _ in self._undefined(scope, header):
                 self._out.clear()
             self._out.clear()
@@ -291,7 +263,7 @@ class _Encoder:
         (length,) = _LENGTH[little].unpack_from(data, i + 4)
         (short,) = _SHORT_LENGTH[little].unpack_from(data, i + 6)
         window.position = i + 8
-        if length != _UNDEFINED and short and data[i + 4 : i + 6] in (b"\0\0", b"  ", b"??", b"--"):
+        if length != UNDEFINED_LENGTH and short and data[i + 4 : i + 6] in (b"\0\0", b"  ", b"??", b"--"):
             length = short
         implicit = _Encoding(explicit=False, little=little)
         return _Header(tag, self._implied_vr(scope, tag), length, False, implicit)
@@ -378,16 +350,16 @@ class _Encoder:
         if scope.depth >= _DEEPEST:
             raise InvalidDicom("Sequences are nested deeper than the configured limit.")
         window = self._window
-        self._out += element_header(header.tag, "SQ", _UNDEFINED)
+        self._out += element_header(header.tag, "SQ", UNDEFINED_LENGTH)
         end = min(stop, scope.end)
         while (length := self._item_header(header.encoding, stop, end)) is not None:
-            item_end = end if length == _UNDEFINED else min(end, window.tell() + length)
+            item_end = end if length == UNDEFINED_LENGTH else min(end, window.tell() + length)
             item = _Scope(header.encoding, item_end, scope)
             item.encoding = self._item_encoding(item)
             self._out += _ITEM_BEGIN
             yield from self._elements(item)
             self._out += _ITEM_STOP
-            if length != _UNDEFINED and window.tell() < item_end:
+            if length != UNDEFINED_LENGTH and window.tell() < item_end:
                 window.skip(int(item_end) - window.tell())
         self._out += _SEQUENCE_STOP
 
@@ -432,7 +404,7 @@ class _Encoder:
     def _fragments(self, scope: _Scope, header: _Header) -> Iterator[bytes]:
         """Encapsulated pixel data, passed on as it is."""
         window, little = self._window, scope.encoding.little
-        self._out += element_header(header.tag, header.vr if header.stated else "OB", _UNDEFINED)
+        self._out += element_header(header.tag, header.vr if header.stated else "OB", UNDEFINED_LENGTH)
         while window.available(8):
             group, number = _TAG[little].unpack_from(window.data, window.position)
             (length,) = _LENGTH[little].unpack_from(window.data, window.position + 4)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.dicom.explicit import element_header, explicit_element, padding
+from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header, explicit_element, padding
 from dicomweb.dicom.file_meta import FileMeta, read_file_meta
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
 from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS
@@ -26,9 +26,8 @@ PREAMBLE = bytes(128)
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00020002, 0x00020003
 _IMPLEMENTATION, _IMPLEMENTATION_VERSION = 0x00020012, 0x00020013
-_UNDEFINED = 0xFFFFFFFF
 _ITEM = struct.Struct("<HHI")
-_ITEM_BEGIN = _ITEM.pack(0xFFFE, 0xE000, _UNDEFINED)
+_ITEM_BEGIN = _ITEM.pack(0xFFFE, 0xE000, UNDEFINED_LENGTH)
 _ITEM_STOP = _ITEM.pack(0xFFFE, 0xE00D, 0)
 _SEQUENCE_STOP = _ITEM.pack(0xFFFE, 0xE0DD, 0)
 _PIXEL_DATA = 0x7FE00010
@@ -145,7 +144,7 @@ def _sequence(
     if not items:
         yield element_header(tag, "SQ", 0)
         return
-    yield element_header(tag, "SQ", _UNDEFINED)
+    yield element_header(tag, "SQ", UNDEFINED_LENGTH)
     for item in items:
         yield _ITEM_BEGIN
         yield from _elements(item or {}, bulkdata, encapsulated, depth + 1)
@@ -164,7 +163,7 @@ def _encapsulated(attributes: Mapping[str, Any], bulk: Bulk, *, nested: bool) ->
     if nested and bulk.length == _native_length(attributes):
         yield from _defined(_PIXEL_DATA, "OB", bulk)
         return
-    yield element_header(_PIXEL_DATA, "OB", _UNDEFINED)
+    yield element_header(_PIXEL_DATA, "OB", UNDEFINED_LENGTH)
     if nested:
         yield _ITEM.pack(0xFFFE, 0xE000, 0)
         yield _ITEM.pack(0xFFFE, 0xE000, bulk.length + bulk.length % 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+import pytest
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
@@ -17,14 +18,20 @@ from pydicom.dataset import Dataset
 _BYTE_WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 
-def files(data_dir: Path | None) -> Iterator[Path]:
-    """DICOM files outside `broken`, and those of the pydicom wheel."""
-    if data_dir is not None:
-        for path in sorted(data_dir.rglob("*")):
-            inside = path.relative_to(data_dir).parts
-            if path.is_file() and len(inside) > 1 and inside[0] != "broken" and path.suffix != ".gz":
-                yield path
-    yield from sorted((Path(pydicom.__file__).parent / "data" / "test_files").rglob("*.dcm"))
+CORPORA = ("pydicom", "shared")
+
+
+def paths(corpus: str, request: pytest.FixtureRequest) -> list[Path]:
+    """DICOM files of the pydicom wheel, or of the shared data outside `broken` (skips without it)."""
+    if corpus == "pydicom":
+        return sorted((Path(pydicom.__file__).parent / "data" / "test_files").rglob("*.dcm"))
+    data_dir: Path = request.getfixturevalue("data_dir")
+    return [path for path in sorted(data_dir.rglob("*")) if path.is_file() and _is_sample(path, data_dir)]
+
+
+def _is_sample(path: Path, data_dir: Path) -> bool:
+    inside = path.relative_to(data_dir).parts
+    return len(inside) > 1 and inside[0] != "broken" and path.suffix != ".gz"
 
 
 def read(source: Path | bytes) -> Dataset:
