@@ -176,17 +176,20 @@ def _runs(piece: bytes, g0: str, g1: str) -> Iterator[str]:
             yield run.decode("ascii")
 
 
+_CONTROLS = re.compile(rb"([\x00-\x20]+)")
+
+
 def _seven_bit(run: bytes, shift: bytes) -> Iterator[str]:
     """JIS X 0208 or 0212 in 7-bit pairs, by way of EUC-JP; controls and spaces stand for themselves."""
-    index = 0
-    while index < len(run):
-        if run[index] <= 0x20 or index + 1 == len(run):
-            yield chr(run[index])
-            index += 1
+    for index, piece in enumerate(_CONTROLS.split(run)):
+        if index % 2:
+            yield piece.decode("ascii")
+        elif shift:
+            high = piece.translate(_HIGH)
+            pairs = (shift + high[at : at + 2] for at in range(0, len(high), 2))
+            yield b"".join(pairs).decode("euc_jp", "replace")
         else:
-            pair = bytes((run[index] | 0x80, run[index + 1] | 0x80))
-            yield (shift + pair).decode("euc_jp", "replace")
-            index += 2
+            yield piece.translate(_HIGH).decode("euc_jp", "replace")
 
 
 def _undeclared(raw: bytes) -> str:

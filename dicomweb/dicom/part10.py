@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.dicom.dataset_reader import BulkValue, DatasetReader, Encoding, ScanLimits
+from dicomweb.dicom.dataset_reader import DatasetReader
+from dicomweb.dicom.element_json import BulkValue
 from dicomweb.dicom.file_meta import FileMeta, read_file_meta
+from dicomweb.dicom.limits import ScanLimits
 from dicomweb.dicom.pixel_index import BARE_SYNTAX, pixel_layout, true_syntax
 from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.scope import Encoding
 from dicomweb.dicom.transfer_syntax import TransferSyntax, lookup
 from dicomweb.dicom.uid import is_uid
 from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS

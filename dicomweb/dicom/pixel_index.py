@@ -12,11 +12,11 @@ from dicomweb.dicom.dataset_reader import (
     EXTENDED_OFFSETS,
     FLOAT_PIXEL_DATA,
     DatasetReader,
-    Encoding,
     PixelElement,
 )
 from dicomweb.dicom.frame_index import ENTRY_SIZE, unpack
 from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.scope import Encoding
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_FRAMES,
     ENCAPSULATED_UNCOMPRESSED,

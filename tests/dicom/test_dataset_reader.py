@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from dicomweb.dicom.dataset_reader import ScanLimits
-from dicomweb.dicom.part10 import Scan, scan
+from dicomweb.dicom.part10 import Scan, ScanLimits, scan
 from dicomweb.errors import InvalidDicom
 from tests.dicom.encoded import (
     BIG_ENDIAN_START,
