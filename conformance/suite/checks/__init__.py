@@ -7,11 +7,13 @@ from types import ModuleType
 from conformance.suite.checks import (
     bulkdata,
     charsets,
+    conditional,
     decoding,
     deleting,
     frames,
     hostile,
     http_rules,
+    large,
     metadata,
     negotiation,
     odd_objects,
@@ -38,6 +40,8 @@ MODULES: tuple[ModuleType, ...] = (
     search_paging,
     negotiation,
     http_rules,
+    conditional,
     deleting,
+    large,
     hostile,
 )

@@ -15,7 +15,7 @@ from conformance.suite.objects import (
     native_image,
     picture_module,
 )
-from conformance.suite.part10 import BIG_ENDIAN, EXPLICIT, Element, attributes
+from conformance.suite.part10 import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Element, attributes
 from conformance.suite.samples import SAMPLES, picture
 from conformance.suite.session import OCTETS, Session
 
@@ -92,10 +92,15 @@ def compressed_frames_are_decoded_by_default(session: Session) -> str:
         for accept in (OCTETS, f"{OCTETS}; transfer-syntax={EXPLICIT}"):
             parts = _frames(session, image, "2,3", accept)
             expect_equal([part.content for part in parts], wanted, f"{image.transfer_syntax_uid} frames 2,3")
-    big = native_image(session, frames=2, form=Form(BIG_ENDIAN))
-    session.stored(big)
-    expect_equal(_frames(session, big, "2")[0].content, picture("gray16", 1), "frame 2 from big-endian")
-    return "JPEG 2000, RLE, big-endian: exact little-endian frames"
+    for uid in (BIG_ENDIAN, IMPLICIT, DEFLATED):
+        native = native_image(session, frames=3, form=Form(uid))
+        session.stored(native)
+        seen = [part.content for part in _frames(session, native, "2,3")]
+        expect_equal(seen, [picture("gray16", 1), picture("gray16", 2)], f"frames 2,3 from {uid}")
+        uri = session.metadata(native.path)[0]["7FE00010"]["BulkDataURI"]
+        whole = session.parts(uri, OCTETS)[0].content
+        expect(whole == b"".join(picture("gray16", n) for n in range(3)), f"Pixel Data by URI from {uid}")
+    return "JPEG 2000, RLE, big-endian, implicit, deflated: exact little-endian frames"
 
 
 @shows("W-33", "M-11", "M-15", "M-16", "W-34", "M-13")

@@ -76,6 +76,28 @@ def a_huge_image_over_no_pixels(session: Session) -> str:
     return f"answers {seen}"
 
 
+@shows("B-03", "W-61", bad_input=True)
+def fewer_pixels_than_claimed(session: Session) -> str:
+    image = native_image(session, frames=4)
+    seen = []
+    for change in (
+        attributes(NumberOfFrames=10),
+        attributes(Rows=0),
+        attributes(NumberOfFrames=-1),
+        attributes(BitsAllocated=7),
+    ):
+        odd = make(session, extra={**{t: e for t, e in image.elements.items() if t >> 16 != 8}, **change})
+        if _refused_or_stored(session, odd.data, "odd layout", study=odd.study) not in (200, 202):
+            continue
+        for path, accept in (("/frames/10", OCTETS), ("/frames/1", OCTETS), ("", DICOM), ("/metadata", JSON)):
+            response = session.send("GET", odd.path + path, accept=accept)
+            expect(response.status_code < 500, f"{path}: {response.status_code}")
+            seen.append(response.status_code)
+        frame = session.send("GET", odd.path + "/frames/10", accept=OCTETS).status_code
+        expect(frame >= 400, f"frame 10 of 4: {frame}")
+    return f"{seen}"
+
+
 @shows("B-04", "P-07", bad_input=True, seconds=120)
 def a_deflate_bomb(session: Session) -> str:
     small = make(session, form=Form(DEFLATED))

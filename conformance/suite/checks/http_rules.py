@@ -28,6 +28,7 @@ def malformed_uids_in_paths_are_400(session: Session) -> str:
     for uid in ("abc", "1.2.x", "1" * 65, "1..2", ".1", "1.2.", "%20", "1.2%003"):
         for path in (f"/studies/{uid}", f"/studies/{uid}/metadata", f"/studies/{uid}/series"):
             expect_equal(session.get(path).status_code, 400, path)
+        expect_equal(session.send("POST", f"/studies/{uid}", content=b"").status_code, 400, f"POST {uid}")
         path = f"{image.series_path}/instances/{uid}"
         expect_equal(session.get(path).status_code, 400, path[-20:])
     return "letters, 65 characters, empty components, blanks: 400"

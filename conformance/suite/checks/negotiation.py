@@ -83,12 +83,15 @@ def wildcards_give_the_default(session: Session) -> str:
             expect(seen == wanted or (seen, wanted) == ("application/dicom", "multipart/related"),
                    f"{path}: {seen}")  # fmt: skip
             expect(path != image.path or parameters.get("type", SINGLE) == SINGLE, f"{path}: {parameters}")
+    jp2 = session.parts(pictures.compressed(session, "90").path + "/frames/1", IMAGES)[0]
+    expect_equal(jp2.content_type[0], "image/jp2", f"{IMAGES} on frames")
     for accept in ("application/*", "multipart/*", "*/*;q=0.1"):
         expect_equal(session.get(image.path, accept=accept).status_code, 200, accept)
     return "instances as application/dicom, metadata and search as JSON, frames as octet-stream"
 
 
 SINGLE = "application/dicom"
+IMAGES = 'multipart/related; type="image/*"'
 
 
 @shows("G-25", "Z-01")
@@ -145,7 +148,8 @@ def metadata_and_search_as_json(session: Session) -> str:
         "application/dicom+json, multipart/related; type=application/octet-stream; transfer-syntax=*, "
         "application/json;q=0.1"
     )
-    for accept in ("application/json", "application/dicom+json", ohif, "application/json, text/plain, */*"):
+    browser = "application/json, text/plain, */*"
+    for accept in ("application/json", "application/dicom+json; charset=utf-8", ohif, browser):
         for resource, query in ((path, ""), ("/studies", "limit=1")):
             response = session.get(resource, query=query, accept=accept)
             expect_equal(response.status_code, 200, f"{accept} on {resource[-9:]}")

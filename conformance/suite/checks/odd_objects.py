@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 from conformance.suite.check import expect, expect_equal, shows
 from conformance.suite.checks import pictures
 from conformance.suite.checks.bulkdata import small_private_number
+from conformance.suite.checks.metadata import bytes_of, zoo_elements
 from conformance.suite.checks.retrieve import one_file
 from conformance.suite.multipart import read_related
 from conformance.suite.objects import (
@@ -21,10 +23,10 @@ from conformance.suite.objects import (
     rle_frame,
     rle_image,
 )
-from conformance.suite.part10 import IMPLICIT, RLE, Element, attributes
+from conformance.suite.part10 import BIG_ENDIAN, IMPLICIT, RLE, Element, attributes
 from conformance.suite.reader import read_file
 from conformance.suite.samples import SAMPLES, picture
-from conformance.suite.session import DICOM, OCTETS, STORED, Session, first
+from conformance.suite.session import DICOM, JSON, OCTETS, STORED, Session, first
 
 J2K = SAMPLES["90"].transfer_syntax_uid
 
@@ -65,7 +67,7 @@ def frames_of_odd_length_have_no_padding(session: Session) -> str:
     return "15 bytes each"
 
 
-@shows("W-12", "W-13")
+@shows("W-12", "W-13", "Z-08")
 def rle_colour_comes_out_by_pixel(session: Session) -> str:
     wanted = picture("rgb", 0)
     planes = b"".join(wanted[sample::3] for sample in range(3))
@@ -77,13 +79,59 @@ def rle_colour_comes_out_by_pixel(session: Session) -> str:
     expect(value == (planes if planar else wanted), f"pixels do not fit PlanarConfiguration {planar}")
     frame = session.parts(image.path + "/frames/1", OCTETS)[0].content
     expect(frame == (planes if planar else wanted), "the frame is another than the instance's pixels")
-    return f"PlanarConfiguration {planar}"
+    ybr = encapsulated_image(session, RLE, [segments], picture_module("rgb", photometric="YBR_FULL"))
+    session.stored(ybr)
+    elements = one_file(session, ybr).elements()
+    expect_equal(elements[0x00280004].text, "YBR_FULL", "PhotometricInterpretation of lossless YBR_FULL")
+    expect(elements[0x7FE00010].value == value, "YBR_FULL: other bytes")
+    return f"PlanarConfiguration {planar}; YBR_FULL stays YBR_FULL"
 
 
 def _interleaved_for_segments(planes: bytes) -> bytes:
     """Bytes such that segment k (counted from the last byte of a pixel) is plane k."""
     size = len(planes) // 3
     return b"".join(bytes((planes[2 * size + n], planes[size + n], planes[n])) for n in range(size))
+
+
+@shows("W-13", "P-09")
+def offset_tables_go_when_pixels_are_decoded(session: Session) -> str:
+    image = compressed_image(session, "90", frames=2, table="extended")
+    session.stored(image)
+    elements = one_file(session, image).elements()
+    left = [tag for tag in (0x7FE00001, 0x7FE00002, 0x7FE00003) if tag in elements]
+    expect(not left, "the Extended Offset Table is still there")
+    expect_equal(elements[0x7FE00010].value, picture("gray16", 0) + picture("gray16", 1), "pixels")
+    return "no Extended Offset Table in the decoded instance"
+
+
+@shows("J-07")
+def decimal_strings_keep_their_digits(session: Session) -> str:
+    digits = ["0.10000000000001", "-1.5", "100", "0.50", "1e3"]
+    instance = make(session, ImagePositionPatient=digits)
+    session.stored(instance)
+    text = session.get(instance.path + "/metadata", accept=JSON).text
+    found = json.loads(text, parse_float=str, parse_int=str)[0]["00200032"]["Value"]
+    expect_equal(found, digits, "DS as written in the JSON")
+    return ", ".join(digits)
+
+
+@shows("J-10", "J-07", "P-06")
+def big_endian_values_mean_the_same(session: Session) -> str:
+    plain = make(session, extra=zoo_elements())
+    swapped = make(session, extra=zoo_elements(), form=Form(BIG_ENDIAN))
+    session.stored(plain, swapped)
+    one, two = (session.metadata(instance.path)[0] for instance in (plain, swapped))
+    differing = []
+    for tag in sorted(set(one) | set(two)):
+        if tag in ("00080018", "0020000D", "0020000E"):
+            continue
+        if "BulkDataURI" in one.get(tag, {}):
+            if bytes_of(session, one[tag]) != bytes_of(session, two.get(tag, {"InlineBinary": ""})):
+                differing.append(tag)
+        elif one.get(tag) != two.get(tag):
+            differing.append(tag)
+    expect(not differing, f"big-endian differs in {', '.join(differing)}")
+    return f"{len(one)} attributes"
 
 
 @shows("J-17", "J-13")

@@ -169,6 +169,8 @@ def wildcards_match(session: Session) -> str:
         "PatientName=D*": "B",
         "PatientName=D?e*": "B",
         "PatientName=D?oe*": "",
+        "PatientName=M%3Fller*": "A",
+        "PatientName=M*": "A",
         "StudyID=ID-?": "ABCE",
         "StudyID=*D-B": "B",
         "StudyDescription=*Chest*": "AB",

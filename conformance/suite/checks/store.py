@@ -10,7 +10,7 @@ from conformance.suite.multipart import BOUNDARY, write_related
 from conformance.suite.objects import Form, Instance, finish, make, report
 from conformance.suite.part10 import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Element, attributes
 from conformance.suite.reader import read_file
-from conformance.suite.session import STORED, Session, StoreAnswer, first
+from conformance.suite.session import JSON, STORED, Session, StoreAnswer, first
 
 UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 NOT_THERE = "1.2.840.10008.1.2.4.777"
@@ -196,6 +196,38 @@ def the_same_instance_twice_in_a_request(session: Session) -> str:
     expect(instance.sop in answer.stored, "not listed as stored")
     expect_equal(_count(session, instance), 1, "copies")
     return f"{answer.status}, one copy"
+
+
+@shows("S-25", "S-27")
+def two_contents_of_one_uid_in_a_request(session: Session) -> str:
+    old = make(session, StudyDescription="old")
+    new = make(session, study=old.study, series=old.series, sop=old.sop, StudyDescription="new")
+    answer = session.store(old, new)
+    expect_equal(_count(session, old), 1, "copies")
+    kept = _kept(session, old)
+    expect(kept in (old.dataset, new.dataset), "neither of both comes back")
+    if old.sop in answer.failed:
+        expect_equal((answer.status, answer.stored), (202, [old.sop]), "status, stored")
+        expect_equal(answer.failed, {old.sop: 0x0111}, "FailureReason")
+        expect(kept == old.dataset, "the refused one is served")
+    return f"{answer.status}, {'the second' if kept == new.dataset else 'the first'} is served"
+
+
+@shows("S-21", "G-11")
+def padded_uids_are_the_same_uids(session: Session) -> str:
+    plain = make(session)
+    tail = " " if len(plain.study) % 2 else "  "
+    spaced = {
+        0x0020000D: Element("UI", (plain.study + tail).encode()),
+        0x0020000E: Element("UI", (plain.series + "\0" * 2).encode()),
+        0x00080018: Element("UI", (plain.sop + " \0").encode()),
+    }
+    padded = make(session, study=plain.study, series=plain.series, sop=plain.sop, extra=spaced)
+    session.studies.add(plain.study)
+    expect_equal(session.store_parts([padded.data]).status, 200, "status")
+    expect_equal(_count(session, plain), 1, "found by the trimmed UID")
+    expect_equal(session.get(plain.path + "/metadata", accept=JSON).status_code, 200, "retrieved by it")
+    return "trailing spaces and NULs are no part of a UID"
 
 
 @shows("S-27", seconds=120)
