@@ -76,7 +76,7 @@ def uploads_from_pages(session: Session) -> str:
 @shows("H-09")
 def pages_may_read_the_headers_they_need(session: Session) -> str:
     response = session.get(pictures.native(session).path + "/frames/1", headers=ORIGIN)
-    exposed = response.headers.get("access-control-expose-headers", "").lower()
+    exposed: str = response.headers.get("access-control-expose-headers", "").lower()
     wanted = ("warning", "content-range", "etag", "location", "content-location", "retry-after")
     missing = [name for name in wanted if name not in exposed]
     expect(not missing, f"not exposed: {', '.join(missing)}")

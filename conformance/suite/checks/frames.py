@@ -97,7 +97,9 @@ def compressed_frames_are_decoded_by_default(session: Session) -> str:
         session.stored(native)
         seen = [part.content for part in _frames(session, native, "2,3")]
         expect_equal(seen, [picture("gray16", 1), picture("gray16", 2)], f"frames 2,3 from {uid}")
-        uri = session.metadata(native.path)[0]["7FE00010"]["BulkDataURI"]
+        metadata = session.metadata(native.path)[0]
+        expect("7FE00010" in metadata, f"no Pixel Data in the metadata of {uid}")
+        uri = metadata["7FE00010"]["BulkDataURI"]
         whole = session.parts(uri, OCTETS)[0].content
         expect(whole == b"".join(picture("gray16", n) for n in range(3)), f"Pixel Data by URI from {uid}")
     return "JPEG 2000, RLE, big-endian, implicit, deflated: exact little-endian frames"
