@@ -22,7 +22,7 @@ def environment(data: Path, extra: Mapping[str, str] = {}) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("DICOMWEB_")}
     return {
         **ours,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "DICOMWEB_DATA": str(data),
         "DICOMWEB_PORT": "0",
