@@ -265,6 +265,15 @@ def test_json_is_what_a_search_gives(client: Client) -> None:
     assert client.get("/studies", "image/png").status_code == 406
 
 
+def test_the_latest_word_on_a_study_is_shown_and_searched(client: Client) -> None:
+    for number, patient in enumerate(["QIDO-OLD", "QIDO-NEW"]):
+        assert client.store(instance("1.2.3.8", "1.2.3.8.1", number, PatientID=patient)).status_code == 200
+    assert found(client, "/studies?PatientID=QIDO-OLD") == []
+    (result,) = found(client, "/studies?PatientID=QIDO-NEW")
+    assert one_value(result, "00201208") == 2
+    assert client.request("DELETE", "/studies/1.2.3.8").status_code == 204
+
+
 def test_answers_are_compressed_where_the_client_takes_it(client: Client) -> None:
     path = "/studies?PatientID=QIDO-1"
     plain = client.get(path, JSON, headers={"Accept-Encoding": "identity"})
