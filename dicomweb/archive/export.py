@@ -10,13 +10,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.damage import note_damage
-from dicomweb.archive.parts import Body, body_length, read_body
+from dicomweb.archive.parts import Body, body_length
+from dicomweb.archive.reading import read_body
 from dicomweb.archive.represent import part10
 from dicomweb.archive.search import find
 from dicomweb.archive.sources import stored_form
@@ -115,7 +114,7 @@ async def _write(archive: Archive, body: Body, path: Path) -> int:
     size = 0
     try:
         with file:
-            async for chunk in read_body(archive.blobs, body, partial(note_damage, archive)):
+            async for chunk in read_body(archive, body):
                 size += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
         await asyncio.to_thread(os.replace, unfinished, path)

@@ -88,6 +88,7 @@ class FrameReader:
         self._layout = layout
         self._entries = entries
         self._numbers = numbers
+        self._native_length = decoded_length(layout, source.transfer_syntax_uid)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
 
     def body(self, position: int, chosen: Chosen) -> Body:
@@ -96,13 +97,12 @@ class FrameReader:
         if not self._layout.encapsulated:
             return self._native_body(number)
         if not chosen.as_stored:
-            length = decoded_length(self._layout, self._source.transfer_syntax_uid)
-            return [Flow(partial(self.decoded, position), length, self._source.instance_row)]
+            return [Flow(partial(self.decoded, position), self._native_length, self._source.instance_row)]
         entry = self._entries[number]
         if entry.fragments == 1:
             # A native frame in a fragment has no pad byte of its own (W-32).
             native = syntax_of(self._source).uid == ENCAPSULATED_UNCOMPRESSED
-            span = min(entry.span, self._layout.frame_bits // 8) if native else entry.span
+            span = min(entry.span, self._native_length) if native else entry.span
             return [indexed(self._source, entry.offset, span)]
         return [
             Flow(partial(_once, partial(self.codestream, number)), entry.length, self._source.instance_row)

@@ -6,11 +6,8 @@ is how Content-Length and Range work for instances, frames, bulkdata and whole m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-
-from dicomweb.blobs import Blobs
-from dicomweb.errors import BlobMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +102,3 @@ def _cut_one(segment: Literal | Stretch, first: int, last: int) -> Segment:
     if isinstance(segment, Literal):
         return Literal(segment.data[first:last])
     return replace(segment, offset=segment.offset + first, length=last - first)
-
-
-OnDamage = Callable[[int], Awaitable[None]]
-
-
-async def read_body(blobs: Blobs, body: Body, on_damage: OnDamage) -> AsyncIterator[bytes]:
-    """The bytes of a body, piece by piece. Raises BlobMissing, DecodeFailed.
-
-    on_damage: told the instance whose bytes were found missing, so that the next request knows (W-60).
-    """
-    for segment in body:
-        try:
-            async for chunk in _read_segment(blobs, segment):
-                yield chunk
-        except BlobMissing:
-            if not isinstance(segment, Literal):
-                await on_damage(segment.instance_row)
-            raise
-
-
-async def _read_segment(blobs: Blobs, segment: Segment) -> AsyncIterator[bytes]:
-    if isinstance(segment, Literal):
-        yield segment.data
-        return
-    chunks = (
-        blobs.stream(segment.key, segment.offset, segment.length)
-        if isinstance(segment, Stretch)
-        else segment.chunks()
-    )
-    async for chunk in chunks:
-        yield chunk

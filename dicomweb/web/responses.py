@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.damage import note_damage
-from dicomweb.archive.parts import Body, Literal, Part, Segment, body_length, cut, is_seekable, read_body
+from dicomweb.archive.parts import Body, Literal, Part, Segment, body_length, cut, is_seekable
+from dicomweb.archive.reading import read_body, read_stream
 from dicomweb.errors import ClientGone
 from dicomweb.protocol import multipart, ranges
 
@@ -115,14 +114,14 @@ def _with_range(
 ) -> Streamed:
     length = body_length(body)
     if length is None or not is_seekable(body):
-        return Streamed(status, headers, _read(archive, body), length)
+        return Streamed(status, headers, read_body(archive, body), length)
     headers["Accept-Ranges"] = "bytes"
     wanted = ranges.parse_range(range_header, length) if range_header and status == 200 else None
     if wanted is None:
-        return Streamed(status, headers, _read(archive, body), length)
+        return Streamed(status, headers, read_body(archive, body), length)
     headers["Content-Range"] = ranges.content_range(wanted, length)
     pieces = cut(body, wanted.start, wanted.stop)
-    return Streamed(206, headers, _read(archive, pieces), wanted.stop - wanted.start)
+    return Streamed(206, headers, read_body(archive, pieces), wanted.stop - wanted.start)
 
 
 def related(
@@ -163,21 +162,17 @@ def related_stream(
     """A multipart/related answer whose parts come page by page: chunked, memory flat."""
     boundary = multipart.boundary_for(seed)
 
-    async def chunks() -> AsyncIterator[bytes]:
+    async def segments() -> AsyncIterator[Segment]:
         first = True
         async for part in parts:
-            yield _part_header(boundary, part, base, first=first)
+            yield Literal(_part_header(boundary, part, base, first=first))
             first = False
-            async for chunk in _read(archive, part.body):
-                yield chunk
-        yield multipart.closing(boundary)
+            for segment in part.body:
+                yield segment
+        yield Literal(multipart.closing(boundary))
 
     found = {**headers, "Content-Type": multipart.related_content_type(root_type, boundary)}
-    return Streamed(status, found, chunks(), None)
-
-
-def _read(archive: Archive, body: Body) -> AsyncIterator[bytes]:
-    return read_body(archive.blobs, body, partial(note_damage, archive))
+    return Streamed(status, found, read_stream(archive, segments()), None)
 
 
 def _part_header(boundary: str, part: Part, base: str, *, first: bool) -> bytes:

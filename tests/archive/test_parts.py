@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, integers, lists
 
-from dicomweb.archive.parts import Flow, Literal, Segment, Stretch, body_length, cut, is_seekable, read_body
+from dicomweb.archive.parts import Flow, Literal, Segment, Stretch, body_length, cut, is_seekable
+from dicomweb.archive.reading import read_segments
 from dicomweb.blobs.memory import MemoryBlobs
+from dicomweb.errors import BlobMissing
 
 
 async def _blob(blobs: MemoryBlobs, data: bytes) -> None:
@@ -21,8 +23,13 @@ async def _undamaged(_instance_row: int) -> None:
     raise AssertionError
 
 
+async def _each(body: list[Segment]) -> AsyncIterator[Segment]:
+    for segment in body:
+        yield segment
+
+
 async def _read(blobs: MemoryBlobs, body: list[Segment]) -> bytes:
-    return b"".join([chunk async for chunk in read_body(blobs, body, _undamaged)])
+    return b"".join([chunk async for chunk in read_segments(blobs, _each(body), _undamaged)])
 
 
 @given(pieces=lists(binary(max_size=20), max_size=6), start=integers(0, 130), size=integers(0, 130))
@@ -43,6 +50,53 @@ def test_a_cut_body_holds_the_same_bytes_as_the_whole_one_cut(
         assert body_length(body) == len(whole)
         assert await _read(blobs, body) == whole
         assert await _read(blobs, cut(body, start, start + size)) == whole[start : start + size]
+
+    asyncio.run(check())
+
+
+@given(sizes=lists(integers(0, 3), max_size=12), seed=integers(0, 9))
+def test_small_and_large_stretches_flows_and_literals_come_in_order(sizes: list[int], seed: int) -> None:
+    """Sizes in units of a MiB and a bit, so that batches end in every way."""
+
+    async def check() -> None:
+        blobs = MemoryBlobs()
+        data = bytes(range(251)) * 20000
+        await _blob(blobs, data)
+        body: list[Segment] = []
+        want = []
+        for number, size in enumerate(sizes):
+            offset, length = 17 * number + seed, size * 700_001 + number
+            piece = data[offset : offset + length]
+            want.append(piece)
+
+            async def flow(piece: bytes = piece) -> AsyncIterator[bytes]:
+                yield piece
+
+            kinds: list[Segment] = [
+                Literal(piece),
+                Stretch("one", offset, length, number),
+                Flow(flow, length),
+            ]
+            body.append(kinds[(number + seed) % 3])
+        assert await _read(blobs, body) == b"".join(want)
+
+    asyncio.run(check())
+
+
+def test_what_is_missing_is_told_by_its_instance() -> None:
+    async def check() -> None:
+        blobs = MemoryBlobs()
+        await _blob(blobs, b"0123456789")
+        told: list[int] = []
+
+        async def note(row: int) -> None:
+            told.append(row)
+
+        body: list[Segment] = [Stretch("one", 0, 5, 7), Stretch("one", 5, 50, 8), Stretch("one", 6, 2, 9)]
+        with pytest.raises(BlobMissing):
+            async for _ in read_segments(blobs, _each(body), note):
+                pass
+        assert told == [8]
 
     asyncio.run(check())
 
