@@ -14,18 +14,16 @@ from typing import Any
 import orjson
 
 from dicomweb.dicom.charset import character_set
-from dicomweb.dicom.dictionary import VR_OF_TAG, private_vr_of, vr_of
+from dicomweb.dicom.dictionary import VR_OF_TAG
+from dicomweb.dicom.element_header import HeaderReader
 from dicomweb.dicom.element_json import BulkValue, JsonMaker
 from dicomweb.dicom.encapsulation import Fragments, read_fragments
 from dicomweb.dicom.json_model import Element
 from dicomweb.dicom.limits import Budget, ScanLimits, too_large, value_too_long
 from dicomweb.dicom.scope import (
     EXPLICIT_HEADERS,
-    IMPLICIT,
     IMPLICIT_HEADERS,
     LENGTHS,
-    SHORT_LENGTHS,
-    TAGS,
     Encoding,
     Header,
     Scope,
@@ -49,6 +47,7 @@ _BULK_COST = 500
 # A sequence that has cost this much keeps its further items as JSON text (an orjson.Fragment), a tenth of
 # the memory of Python objects: enhanced multi-frame objects have tens of thousands of items.
 _FOLD_COST = 2 << 20
+_FOLDED_COST = 100
 # Never folded: the catalog looks into the items of Request Attributes Sequence.
 _UNFOLDED = frozenset({0x00400275})
 # orjson writes at most 254 levels, and a sequence takes three.
@@ -89,7 +88,8 @@ def _implicit_plan(limits: ScanLimits) -> dict[str, int]:
 class DatasetReader:
     """Reads one data set from a window.
 
-    After read(): pixels, the top-level pixel data; extended, the Extended Offset Tables by tag.
+    After read(): pixels, the top-level pixel data; extended, the Extended Offset Tables by tag; padded, zeros
+    ended a data set without pixels, so that nothing else may follow.
     """
 
     def __init__(self, window: Window, limits: ScanLimits) -> None:
@@ -97,6 +97,7 @@ class DatasetReader:
         self._limits = limits
         self._explicit = _explicit_plan(limits)
         self._implicit = _implicit_plan(limits)
+        self._headers = HeaderReader(window, self._explicit, self.warn)
         self._depth_limit = min(limits.sequence_depth, _DEEPEST)
         self._top: Scope | None = None
         self._budget = Budget(limits.dataset_bytes)
@@ -104,6 +105,7 @@ class DatasetReader:
         self._warnings: dict[str, None] = {}
         self.pixels: PixelElement | None = None
         self.extended: dict[int, bytes] = {}
+        self.padded = False
 
     @property
     def bulkdata(self) -> list[BulkValue]:
@@ -228,10 +230,11 @@ class DatasetReader:
         """Read the element at hand, whatever it is; False when it ends the data set."""
         window = self._window
         offset = window.tell()
-        if scope.depth == 0 and self._is_trailer(scope):
+        if scope.depth == 0 and self._headers.is_trailer(scope, after_pixels=self.pixels is not None):
             self.warn("Bytes that are no element follow the last one.")
+            self.padded = self.pixels is None
             return False
-        header = self._header(scope)
+        header = self._headers.read(scope)
         if not header.vr:
             return self._delimiter(header.tag, scope)
         if header.length != _UNDEFINED and window.tell() + header.length > scope.end:
@@ -244,77 +247,11 @@ class DatasetReader:
             self._undefined(scope, header)
         elif header.vr != "SQ":
             self._value(scope, header)
-        elif header.stated or self._begins_with_item(header):
+        elif header.stated or self._headers.begins_with_item(header):
             self._sequence(scope, header, window.tell() + header.length)
         else:
             self._value(scope, header._replace(vr="UN"))
         return True
-
-    def _is_trailer(self, scope: Scope) -> bool:
-        """Whether no element follows but padding: zeros, or after the pixels anything without a known VR."""
-        data, i = self._window.data, self._window.position
-        if data.startswith(b"\0\0\0\0\0\0\0\0", i):
-            return True
-        if self.pixels is None:
-            return False
-        group, number = TAGS[scope.encoding.little].unpack_from(data, i)
-        if group == 0xFFFE:
-            return False
-        if scope.encoding.explicit:
-            return data[i + 4 : i + 6] not in self._explicit
-        return group < 8 or not (group & 1 or vr_of(group << 16 | number))
-
-    def _header(self, scope: Scope) -> Header:
-        """The header at hand, the window moved to the value. A delimiter has no VR."""
-        window, encoding = self._window, scope.encoding
-        data, i = window.data, window.position
-        group, number = TAGS[encoding.little].unpack_from(data, i)
-        tag = group << 16 | number
-        vr_bytes = data[i + 4 : i + 6]
-        known = self._explicit.get(vr_bytes) if encoding.explicit else None
-        if not encoding.explicit or (group == 0xFFFE and known is None):
-            (length,) = LENGTHS[encoding.little].unpack_from(data, i + 4)
-            window.position = i + 8
-            vr = "" if group == 0xFFFE else self._implied_vr(scope, tag)
-            return Header(tag, vr, length, False, encoding)
-        if known is None and not (vr_bytes.isalpha() and vr_bytes.isupper()):
-            return self._sloppy_header(scope, tag)
-        vr, long, _ = known if known is not None else ("UN", True, 0)  # later VRs have long lengths (P-06)
-        if not long:
-            (length,) = SHORT_LENGTHS[encoding.little].unpack_from(data, i + 6)
-            window.position = i + 8
-            return Header(tag, vr, length, True, encoding)
-        window.require(12)
-        (length,) = LENGTHS[encoding.little].unpack_from(window.data, window.position + 8)
-        window.position += 12
-        if vr != "UN":
-            return Header(tag, vr, length, True, encoding)
-        return Header(tag, self._implied_vr(scope, tag), length, False, IMPLICIT)
-
-    def _sloppy_header(self, scope: Scope, tag: int) -> Header:
-        """No VR where one should be: an element of Implicit VR among explicit ones, or a blanked-out VR."""
-        self.warn("An element has a value representation that is not one.")
-        window, little = self._window, scope.encoding.little
-        data, i = window.data, window.position
-        (length,) = LENGTHS[little].unpack_from(data, i + 4)
-        (short,) = SHORT_LENGTHS[little].unpack_from(data, i + 6)
-        window.position = i + 8
-        implicit = Encoding(explicit=False, little=little)
-        if length != _UNDEFINED and short and data[i + 4 : i + 6] in (b"\0\0", b"  ", b"??", b"--"):
-            length = short
-        return Header(tag, self._implied_vr(scope, tag), length, False, implicit)
-
-    def _implied_vr(self, scope: Scope, tag: int) -> str:
-        """The VR of the dictionaries, UN where they know none."""
-        if not tag & 0x10000:
-            return vr_of(tag) or "UN"
-        number = tag & 0xFFFF
-        if number < 0x100:
-            return "LO" if number >= 0x10 else "UN"
-        creator = scope.value((tag & 0xFFFF0000) | number >> 8)
-        if creator is None:
-            return "UN"
-        return private_vr_of(scope.charset.decode(creator).strip(" \0"), tag) or "UN"
 
     def _delimiter(self, tag: int, scope: Scope) -> bool:
         """FFFE tags between elements: the end of an item, or what sloppy writers leave lying about."""
@@ -371,16 +308,6 @@ class DatasetReader:
         scope.raw.append((header.tag, header.vr, length, offset))
 
     # -- sequences
-
-    def _begins_with_item(self, header: Header) -> bool:
-        """Whether a value that only a dictionary calls a sequence is one."""
-        window = self._window
-        if header.length == 0:
-            return True
-        if header.length < 8 or not window.available(8):
-            return False
-        group, number = TAGS[header.encoding.little].unpack_from(window.data, window.position)
-        return bool(group << 16 | number == _ITEM)
 
     def _sequence(self, scope: Scope, header: Header, stop: float) -> None:
         """Read the items of a sequence: up to `stop` or, where that is infinite, to its delimiter."""
@@ -442,31 +369,16 @@ class DatasetReader:
 
     def _item(self, scope: Scope) -> dict[str, Element]:
         self._budget.charge(_ELEMENT_COST)
-        scope.encoding = self._item_encoding(scope)
+        scope.encoding = self._headers.item_encoding(scope)
         return self._attributes(scope)
-
-    def _item_encoding(self, scope: Scope) -> Encoding:
-        """Items may turn out implicit where explicit was to be expected, and the other way round."""
-        window, encoding = self._window, scope.encoding
-        if scope.end - window.tell() < 8 or not window.available(8):
-            return encoding
-        group, number = TAGS[encoding.little].unpack_from(window.data, window.position)
-        vr = window.data[window.position + 4 : window.position + 6]
-        if group == 0xFFFE:
-            return encoding
-        if encoding.explicit and not (vr.isalpha() and vr.isupper()):
-            self.warn("An item is encoded in Implicit VR within Explicit VR.")
-            return Encoding(explicit=False, little=encoding.little)
-        if not encoding.explicit and vr in self._explicit and vr.decode() == vr_of(group << 16 | number):
-            self.warn("An item is encoded in Explicit VR within Implicit VR.")
-            return Encoding(explicit=True, little=encoding.little)
-        return encoding
 
     def _folded(self, item: dict[str, Element], held: int, bulk_count: int) -> orjson.Fragment:
         """The item as JSON text, in bytes of just its size: orjson's own were made larger, and shrunk."""
         text = bytes(memoryview(orjson.dumps(item)))
         self._budget.held = held
-        self._budget.charge(len(text) + _BULK_COST * (len(self._json.bulkdata) - bulk_count) + _ELEMENT_COST)
+        bulk_cost = _BULK_COST * (len(self._json.bulkdata) - bulk_count)
+        # Half the text, as it is longer than what was read; so the limit says how much may be received.
+        self._budget.charge(_FOLDED_COST + len(text) // 2 + bulk_cost)
         return orjson.Fragment(text)
 
     # -- pixel data

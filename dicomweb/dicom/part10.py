@@ -114,8 +114,9 @@ def scan(
     for sentence in warnings:
         reader.warn(sentence)
     attributes, identity = _read(reader, encoding)
-    for _ in dataset.drain():
-        pass
+    for piece in dataset.drain():
+        if reader.padded and piece.strip(b"\0\r\n "):
+            raise _identified(InvalidDicom("The data set is interrupted by zeros."), reader)
     try:
         syntax = true_syntax(reader, syntax, encoding)
     except InvalidDicom as refused:

@@ -332,3 +332,9 @@ def test_rubbish_after_the_pixels_is_passed_over() -> None:
     scanned = scan([make_instance() + b"rubbish that no one wrote on purpose"])
     assert scanned.warnings
     assert scanned.pixel_layout is not None
+
+
+def test_zeros_in_the_middle_are_damage_not_padding() -> None:
+    data = make_instance()
+    at = data.index(b"\x28\x00\x02\x00")  # Samples per Pixel
+    assert refused(data[:at] + bytes(64) + data[at:]).failure_reason == 0xC000
