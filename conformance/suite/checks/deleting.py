@@ -51,19 +51,32 @@ def empty_parents_vanish(session: Session) -> str:
     return "series deleted; with its last instance the study vanishes"
 
 
-@shows("D-01", "Q-60", "Q-29")
-def what_a_deleted_instance_said_is_forgotten(session: Session) -> str:
+def _less_one(session: Session) -> tuple[Instance, str]:
+    """A study of which the instance stored last is deleted: what is left, and the query that finds it."""
     one = make(session, StudyDescription="stays", Modality="CT")
     two = make(session, study=one.study, StudyDescription="goes", Modality="PT")
     session.stored(one)
     session.stored(two)
     _delete(session, two.path)
-    query = f"StudyInstanceUID={one.study}&includefield=StudyDescription"
+    return one, f"StudyInstanceUID={one.study}&includefield=StudyDescription"
+
+
+@shows("D-01", "Q-29")
+def modalities_of_deleted_series_are_forgotten(session: Session) -> str:
+    _, query = _less_one(session)
     study = session.search("/studies", query)[0]
-    expect_equal(first(study, "00081030"), "stays", "StudyDescription")
     expect_equal(study.get("00080061", {}).get("Value"), ["CT"], "ModalitiesInStudy")
     expect_equal(session.search("/studies", f"{query}&ModalitiesInStudy=PT"), [], "found by its modality")
-    return "StudyDescription and ModalitiesInStudy are those of what is left"
+    return "ModalitiesInStudy of what is left"
+
+
+@shows("D-01", "Q-60")
+def what_a_deleted_instance_said_is_forgotten(session: Session) -> str:
+    _, query = _less_one(session)
+    study = session.search("/studies", query)[0]
+    expect_equal(first(study, "00081030"), "stays", "StudyDescription")
+    expect_equal(session.search("/studies", f"{query}&StudyDescription=goes"), [], "found by its description")
+    return "StudyDescription of what is left"
 
 
 @shows("D-01", "H-20", "W-61")
