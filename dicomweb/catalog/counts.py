@@ -1,16 +1,19 @@
 """When instances go: their rows and their hold on bytes, and what their series and study count anew."""
 
+# ruff: noqa: S608 - the statements are put together from constants of our modules only.
+
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from dicomweb.catalog.lookup import CURRENT
 from dicomweb.catalog.pool import Connection
 
-_RECOUNT_SERIES = """
+_RECOUNT_SERIES = f"""
     UPDATE series AS e
        SET number_of_instances = (
-               SELECT count(*) FROM instance WHERE series_row = e.id AND superseded_at IS NULL),
+               SELECT count(*) FROM instance AS i WHERE i.series_row = e.id AND {CURRENT}),
            revision = nextval('revision'), updated_at = now()
      WHERE id = ANY ($1::bigint[])
 """
@@ -19,17 +22,17 @@ _DROP_EMPTY_SERIES = """
     RETURNING series_instance_uid
 """
 # A SOP class stays as long as one instance has it: the first one found ends the search.
-_RECOUNT_STUDIES = """
+_RECOUNT_STUDIES = f"""
     UPDATE study AS s
        SET (number_of_series, number_of_instances, modalities) = (
                SELECT count(*), coalesce(sum(number_of_instances), 0),
                       coalesce(array_agg(DISTINCT modality ORDER BY modality)
-                                   FILTER (WHERE modality IS NOT NULL), '{}')
+                                   FILTER (WHERE modality IS NOT NULL), '{{}}')
                  FROM series WHERE study_row = s.id),
            sop_classes = ARRAY (
                SELECT uid FROM unnest(s.sop_classes) AS uid
                 WHERE EXISTS (SELECT FROM series AS e JOIN instance AS i ON i.series_row = e.id
-                               WHERE e.study_row = s.id AND i.sop_class_uid = uid AND i.superseded_at IS NULL)
+                               WHERE e.study_row = s.id AND i.sop_class_uid = uid AND {CURRENT})
                 ORDER BY uid),
            revision = nextval('revision'), updated_at = now()
      WHERE id = ANY ($1::bigint[])

@@ -148,17 +148,19 @@ class _Taken:
 
 _CURRENT_STUDIES = """
     SELECT DISTINCT s.study_instance_uid
-      FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row
-     WHERE i.tenant_id = $1 AND i.sop_instance_uid = ANY ($2::text[]) AND i.superseded_at IS NULL
+      FROM unnest($2::text[]) AS uid, LATERAL (
+               SELECT series_row FROM instance
+                WHERE tenant_id = $1 AND sop_instance_uid = uid AND superseded_at IS NULL
+                LIMIT 1) AS i
+      JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row
 """
 _SUPERSEDE = "UPDATE instance SET superseded_at = now() WHERE id = ANY ($1::bigint[])"
 _FOLLOW = """
     UPDATE instance AS old
-       SET series_row = new.series_row
-      FROM instance AS new
-     WHERE new.tenant_id = $1 AND new.sop_instance_uid = ANY ($2::text[]) AND new.superseded_at IS NULL
-       AND old.tenant_id = $1 AND old.sop_instance_uid = new.sop_instance_uid
-       AND old.superseded_at IS NOT NULL
+       SET series_row = (SELECT series_row FROM instance AS new
+                          WHERE new.tenant_id = $1 AND new.sop_instance_uid = old.sop_instance_uid
+                            AND new.superseded_at IS NULL)
+     WHERE old.tenant_id = $1 AND old.sop_instance_uid = ANY ($2::text[]) AND old.superseded_at IS NOT NULL
 """
 
 
@@ -242,10 +244,12 @@ offered AS MATERIALIZED (
         attributes, digest, file_meta, preamble, pixel_layout, metadata, bulkdata, entries, position)
 ),
 taken AS MATERIALIZED (
+    -- LIMIT forbids the planner to walk the tenant's instances and look each up among the offered ones.
     SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row, i.damaged_at
-      FROM offered AS o
-      JOIN instance AS i ON i.tenant_id = $1 AND i.sop_instance_uid = o.sop_instance_uid
-                        AND i.superseded_at IS NULL
+      FROM offered AS o, LATERAL (
+          SELECT * FROM instance AS i
+           WHERE i.tenant_id = $1 AND i.sop_instance_uid = o.sop_instance_uid AND i.superseded_at IS NULL
+           LIMIT 1) AS i
 ),
 fresh AS MATERIALIZED (
     SELECT nextval('instance_id_seq') AS id, v.study_row, v.series_instance_uid, o.*

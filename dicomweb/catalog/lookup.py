@@ -246,17 +246,20 @@ _ORDERED_ROWS = """
     coalesce(string_agg(int8send(i.id), ''::bytea ORDER BY e.series_number, e.series_instance_uid,
                                                            i.instance_number, i.sop_instance_uid), '')
 """
+# `superseded_at IS NULL` in words that no partial index answers to: without statistics the planner believes
+# that few rows are current, and would read all of such an index to find those of one series.
+CURRENT = "coalesce(i.superseded_at, 'infinity') = 'infinity'"
 _STUDY_CONTENTS = f"""
     SELECT s.revision, (
         SELECT {_ORDERED_ROWS}
-          FROM series AS e JOIN instance AS i ON i.series_row = e.id AND i.superseded_at IS NULL
+          FROM series AS e JOIN instance AS i ON i.series_row = e.id AND {CURRENT}
          WHERE e.study_row = s.id)
       FROM study AS s
      WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
 """
 _SERIES_CONTENTS = f"""
     SELECT e.revision, (
-        SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND i.superseded_at IS NULL)
+        SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND {CURRENT})
       FROM study AS s JOIN series AS e ON e.study_row = s.id AND e.series_instance_uid = $3
      WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
 """

@@ -135,7 +135,8 @@ CREATE UNIQUE INDEX instance_uid ON instance (tenant_id, sop_instance_uid) WHERE
 CREATE INDEX instance_version ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NOT NULL;
 -- Of old versions too: the foreign key and the deletion of a series look for them by this index.
 CREATE INDEX instance_order ON instance (series_row, instance_number, sop_instance_uid);
-CREATE INDEX instance_sop_class ON instance (tenant_id, sop_class_uid) WHERE superseded_at IS NULL;
+-- Not by tenant first: before there are statistics, the planner takes that for as good as instance_uid.
+CREATE INDEX instance_sop_class ON instance (sop_class_uid, tenant_id) WHERE superseded_at IS NULL;
 CREATE INDEX instance_blob ON instance (blob_key);
 CREATE INDEX instance_inflated ON instance (inflated_key) WHERE inflated_key IS NOT NULL;
 

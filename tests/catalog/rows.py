@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from dicomweb.catalog.columns import BlobPlace, NewInstance, new_instance
 from dicomweb.catalog.instances import Added, State, add_instances
-from dicomweb.catalog.pool import Pool, create_pool, indexed_connection
+from dicomweb.catalog.pool import Pool, connection, create_pool
 from dicomweb.dicom.frame_index import EncapsulatedFrame
 from dicomweb.dicom.part10 import BulkValue, Scan
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -120,7 +120,7 @@ async def add(pool: Pool, tenant: int, *new: NewInstance, duplicates: str = "rej
 
 async def rows(pool: Pool, statement: str, *arguments: Any) -> list[asyncpg.Record]:
     """Look behind the catalog's functions."""
-    async with indexed_connection(pool) as db:
+    async with connection(pool) as db:
         return list(await db.fetch(statement, *arguments))
 
 
