@@ -12,6 +12,7 @@ import click
 
 from dicomweb.archive.archive import Archive, open_archive
 from dicomweb.archive.export import Exported, every_study, export_study, studies_found
+from dicomweb.catalog.totals import count_instances
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from dicomweb.dicom.uid import is_uid
@@ -104,6 +105,8 @@ async def _export(
 ) -> None:
     async with open_archive(settings) as archive:
         with progress("Exporting", "instances") as shown:
+            if not studies and not queries:
+                shown.expect(await count_instances(archive.pool))
             async for target in _targets(archive, studies, queries):
                 await _one_study(archive, target, directory, decoded, summary, shown)
 

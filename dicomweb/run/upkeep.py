@@ -13,6 +13,7 @@ import orjson
 from dicomweb.archive.archive import open_archive
 from dicomweb.archive.sweep import DEFAULT_GRACE, Swept, sweep
 from dicomweb.archive.verify import Finding, Tally, Verification
+from dicomweb.catalog.totals import count_instances
 from dicomweb.run.attach import attached
 from dicomweb.run.options import settings_options
 from dicomweb.run.progress import progress
@@ -48,6 +49,7 @@ def verify(settings: Settings, as_json: bool, no_checksums: bool, grace_hours: f
 async def _verify(settings: Settings, printer: _Printer, checksums: bool, grace: timedelta) -> None:
     async with open_archive(settings) as archive:
         with progress("Verifying", "instances") as shown:
+            shown.expect(await count_instances(archive.pool))
             printer.begin()
             run = Verification(archive, grace=grace, checksums=checksums, advance=shown.advance)
             async for finding in run.findings():
