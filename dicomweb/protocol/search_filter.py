@@ -34,7 +34,7 @@ from dicomweb.protocol.search_key import (
     TextLike,
     Within,
 )
-from dicomweb.protocol.search_query import Key, Path
+from dicomweb.protocol.search_query import Key
 
 # An object of the DICOM JSON model: tag -> {"vr": ..., "Value": [...]}.
 Attributes = Mapping[str, Any]
@@ -177,19 +177,46 @@ def _fits(
 # --- data sets -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class PrivateName:
+    """A private attribute by its creator: the block is found in each data set (PS3.5 7.8.1, Q-13)."""
+
+    creator: str
+    group: str
+    element: str
+
+    @classmethod
+    def of(cls, key: Key) -> PrivateName:
+        tag = tag_name(key.path[-1])
+        return cls(key.creator, tag[:4], tag[6:])
+
+    def tag_in(self, attributes: Attributes) -> str:
+        """Its tag in this data set, empty where its creator has no block there."""
+        blocks = f"{self.group}00"
+        for tag in attributes:
+            if tag.startswith(blocks) and self.creator in map(clean_text, map(str, values(attributes, tag))):
+                return f"{self.group}{tag[6:]}{self.element}"
+        return ""
+
+
 @dataclass(slots=True)
 class Filter:
     """Keys of one data set or item, by tag: what the attribute must be, and what its items must hold."""
 
     tests: dict[str, Predicate] = field(default_factory=dict)
     items: dict[str, Filter] = field(default_factory=dict)
+    private: list[tuple[PrivateName, Predicate]] = field(default_factory=list)
     # Texts that occur in the JSON of every data set that can match: a cheap refusal without parsing.
     needed: tuple[bytes, ...] = ()
 
     def matches(self, attributes: Attributes) -> bool:
         """Whether the data set or item satisfies every key; item keys in one and the same item."""
-        return all(holds(values(attributes, tag)) for tag, holds in self.tests.items()) and all(
-            any(map(item.matches, sequence_items(attributes, tag))) for tag, item in self.items.items()
+        return (
+            all(holds(values(attributes, tag)) for tag, holds in self.tests.items())
+            and all(holds(values(attributes, name.tag_in(attributes))) for name, holds in self.private)
+            and all(
+                any(map(item.matches, sequence_items(attributes, tag))) for tag, item in self.items.items()
+            )
         )
 
 
@@ -200,7 +227,10 @@ def compile_filter(keys: Iterable[Key]) -> Filter:
         node = root
         for tag in key.path[:-1]:
             node = node.items.setdefault(tag_name(tag), Filter())
-        node.tests[tag_name(key.path[-1])] = predicate(key.test, key.vr)
+        if key.creator:
+            node.private.append((PrivateName.of(key), predicate(key.test, key.vr)))
+        else:
+            node.tests[tag_name(key.path[-1])] = predicate(key.test, key.vr)
     present = [tag for tag, holds in root.tests.items() if not holds([])]
     root.needed = tuple(f'"{tag}"'.encode() for tag in [*present, *root.items])
     return root
@@ -227,8 +257,3 @@ def sequence_items(attributes: Attributes, tag: str) -> list[Attributes]:
     """The items of a sequence; none where the attribute is absent or no sequence."""
     element = attributes.get(tag) or {}
     return [item for item in element.get("Value", ()) if isinstance(item, Mapping)]
-
-
-def is_prefix(path: Path, longer: Path) -> bool:
-    """Whether a path leads to, or to an ancestor of, another."""
-    return longer[: len(path)] == path

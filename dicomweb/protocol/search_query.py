@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dicomweb.dicom.dictionary import tag_of, vr_of
+from dicomweb.dicom.dictionary import private_vr_of, tag_of, vr_of
+from dicomweb.dicom.matching import clean_text
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.search_key import MatchingOptions, Test, TextIs, Universal, any_of, decode, parse_test
 
@@ -35,11 +36,15 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One matching key: the attribute, its VR by the dictionary (empty when not known), what it must be."""
+    """One matching key: the attribute, its VR by the dictionary (empty when not known), what it must be.
+
+    creator: of a private attribute, whose block may be another in every data set (Q-13).
+    """
 
     path: Path
     vr: str
     test: Test
+    creator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,8 @@ def parse_search(
     Raises InvalidRequest, whose text never repeats a value.
     """
     parameters = _Parameters.split(query)
-    asked = [_attribute(name, value) for name, value in parameters.attributes]
+    creators = _creators(parameters.attributes)
+    asked = [_attribute(name, value, creators) for name, value in parameters.attributes]
     known = [attribute for attribute in asked if attribute is not None]
     options = MatchingOptions(
         fuzzy=parameters.switch("fuzzymatching"),
@@ -81,13 +87,15 @@ def parse_search(
     )
     keys = _keys(known, options)
     fields, all_fields, unknown_fields = _included(parameters.named.get("includefield", ()))
-    ignored = [name for (name, _), found in zip(parameters.attributes, asked, strict=True) if found is None]
+    used = {_creator_path(attribute.path) for attribute in known if attribute.creator}
+    named = zip(parameters.attributes, asked, strict=True)
+    ignored = [name for (name, _), found in named if found is None and parse_path(name) not in used]
     return SearchQuery(
         level=level,
         study_instance_uid=study_instance_uid,
         series_instance_uid=series_instance_uid,
         keys=tuple(key for key in keys if not isinstance(key.test, Universal)),
-        included=tuple(dict.fromkeys([*fields, *(key.path for key in keys)])),
+        included=tuple(dict.fromkeys([*fields, *(key.path for key in keys if not key.creator)])),
         all_fields=all_fields,
         limit=parameters.number("limit"),
         offset=parameters.number("offset") or 0,
@@ -200,19 +208,39 @@ class _Attribute:
     path: Path
     vr: str
     value: bytes
+    creator: str = ""
 
 
-def _attribute(name: str, value: bytes) -> _Attribute | None:
+def _creator_path(path: Path) -> Path | None:
+    """Where the creator of a private attribute stands, None for any other attribute (PS3.5 7.8.1)."""
+    group, element = divmod(path[-1], 1 << 16)
+    return (*path[:-1], group << 16 | element >> 8) if group & 1 and element >= 0x1000 else None
+
+
+def _creators(attributes: Iterable[tuple[str, bytes]]) -> dict[Path, str]:
+    """Private creators that the query names, by where it says that they stand."""
+    found = {}
+    for name, value in attributes:
+        path = parse_path(name)
+        if path is not None and _is_private(path[-1]) and _creator_path(path) is None:
+            found[path] = clean_text(decode(value.replace(b"+", b" ")))
+    return found
+
+
+def _attribute(name: str, value: bytes, creators: Mapping[Path, str]) -> _Attribute | None:
     """The attribute a parameter names, None for a parameter to be ignored (G-04).
 
     Raises InvalidRequest where a step on the way is no sequence.
     """
     path = parse_path(name)
-    if path is None or path[-1] in _NOT_MATCHED or any(map(_is_private, path)):
+    if path is None or path[-1] in _NOT_MATCHED or any(map(_is_private, path[:-1])):
         return None
     if not _is_walkable(path):
         raise InvalidRequest(f"In the matching key {name} only the last step may be other than a sequence.")
-    return _Attribute(name, path, vr_of(path[-1]), value)
+    if not _is_private(path[-1]):
+        return _Attribute(name, path, vr_of(path[-1]), value)
+    creator = creators.get(_creator_path(path) or (), "")
+    return _Attribute(name, path, private_vr_of(creator, path[-1]), value, creator) if creator else None
 
 
 def _is_walkable(path: Path) -> bool:
@@ -228,7 +256,7 @@ def _keys(attributes: Iterable[_Attribute], options: MatchingOptions) -> list[Ke
         earlier = keys.get(attribute.path)
         if earlier is not None:
             test = _joined(attribute, earlier.test, test)
-        keys[attribute.path] = Key(attribute.path, attribute.vr, test)
+        keys[attribute.path] = Key(attribute.path, attribute.vr, test, attribute.creator)
     if len(keys) > MAX_KEYS:
         raise InvalidRequest(f"A search takes at most {MAX_KEYS} matching keys.")
     return list(keys.values())

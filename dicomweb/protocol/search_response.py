@@ -15,7 +15,14 @@ import orjson
 
 from dicomweb.dicom import levels
 from dicomweb.dicom.target import Target
-from dicomweb.protocol.search_filter import Attributes, Filter, compile_filter, sequence_items, tag_name
+from dicomweb.protocol.search_filter import (
+    Attributes,
+    Filter,
+    PrivateName,
+    compile_filter,
+    sequence_items,
+    tag_name,
+)
 from dicomweb.protocol.search_query import Level, Path, SearchQuery
 
 # --- rows ------------------------------------------------------------------------------------------
@@ -113,7 +120,8 @@ class Selection:
 
     shown: levels whose table of required attributes is sent (Q-52). tags: by level, None for all.
     parts: sequences of which only some attributes are sent. matching: sequences of which only the items
-    that match are sent (Q-28). metadata: whether the instance's whole metadata is needed.
+    that match are sent (Q-28). private: attributes that are keys, sent with their creator.
+    metadata: whether the instance's whole metadata is needed.
     """
 
     level: Level
@@ -121,6 +129,7 @@ class Selection:
     tags: Mapping[Level, frozenset[str] | None]
     parts: Mapping[str, _Parts] = field(default_factory=dict)
     matching: Mapping[str, Filter] = field(default_factory=dict)
+    private: tuple[PrivateName, ...] = ()
     metadata: bool = False
 
     def needs(self, level: Level) -> bool:
@@ -143,6 +152,8 @@ def select(query: SearchQuery) -> Selection:
         if query.all_fields and level in shown:
             tags[level] = None
     instance_tags = tags[Level.INSTANCE]
+    is_instance = query.level == Level.INSTANCE
+    private = tuple(PrivateName.of(key) for key in query.keys if key.creator and len(key.path) == 1)
     at_hand = frozenset(levels.INSTANCE) | _COMPUTED[Level.INSTANCE] | _ANSWER_TAGS
     return Selection(
         level=query.level,
@@ -150,7 +161,8 @@ def select(query: SearchQuery) -> Selection:
         tags=tags,
         parts=_parts(query),
         matching=compile_filter(query.keys).items,
-        metadata=instance_tags is None or not instance_tags <= at_hand,
+        private=private if is_instance else (),
+        metadata=is_instance and bool(private or instance_tags is None or not instance_tags <= at_hand),
     )
 
 
@@ -269,10 +281,22 @@ class ResultWriter:
         tags = self._selection.tags[level]
         chosen = _textual(attributes) if tags is None else tags & attributes.keys()
         found = {tag: self._reduced(tag, attributes) for tag in chosen if tag != _CHARACTER_SET}
+        if level == Level.INSTANCE:
+            found.update(self._private(attributes))
         if level in self._selection.shown:
             for tag, vr in _REQUIRED[level].items():
                 found.setdefault(tag, {"vr": vr})
         return found
+
+    def _private(self, attributes: Attributes) -> dict[str, Any]:
+        """Private keys as this instance has them, each with the element that names its creator (Q-53)."""
+        tags = (name.tag_in(attributes) for name in self._selection.private)
+        return {
+            tag: attributes[tag]
+            for own in tags
+            for tag in (own, f"{own[:4]}00{own[4:6]}")
+            if tag in attributes
+        }
 
     def _reduced(self, tag: str, attributes: Attributes) -> Any:
         """The attribute, or of a sequence only the items that match or the attributes asked for."""

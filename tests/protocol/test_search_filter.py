@@ -83,6 +83,15 @@ def test_numbers_compare_in_whatever_form_they_are_stored() -> None:
     assert not matches("KVP=120", {"00180060": {"vr": "DS", "Value": ["high", None]}})
 
 
+def test_a_private_attribute_is_found_in_its_creators_block() -> None:
+    other = {"00290010": text("OTHER"), "00291008": text("IMAGE NUM 4")}
+    ours = {"00290011": text("SIEMENS CSA HEADER"), "00291108": text("IMAGE NUM 4", vr="CS")}
+    query = "00290010=SIEMENS+CSA+HEADER&00291008=IMAGE+NUM*"
+    assert matches(query, {**other, **ours})
+    assert not matches(query, other)
+    assert matches('00290010=SIEMENS+CSA+HEADER&00291008=""&emptyvaluematching=true', other)
+
+
 def test_what_can_match_says_which_texts_it_must_hold() -> None:
     query = parse_search(b'KVP=1&ImageType=""&emptyvaluematching=true&00400555.00080100=x', Level.INSTANCE)
     assert set(compile_filter(query.keys).needed) == {b'"00180060"', b'"00400555"'}

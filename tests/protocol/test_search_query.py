@@ -69,6 +69,15 @@ def test_names_that_are_no_key_are_ignored_with_a_warning(name: str) -> None:
     assert query.warnings
 
 
+def test_a_private_attribute_needs_its_creator() -> None:
+    assert parse("00291008=x").warnings
+    query = parse("00290010=SIEMENS+CSA+HEADER&00291008=x")
+    assert not query.warnings
+    (key,) = query.keys
+    assert (key.path, key.creator, key.vr) == ((0x00291008,), "SIEMENS CSA HEADER", "CS")
+    assert parse("00290010=alone").warnings
+
+
 def test_accept_and_charset_are_no_unknown_parameters() -> None:
     assert not parse("accept=application/dicom+json&charset=utf-8").warnings
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.builders import CT_IMAGE, make_instance
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
+from tests.builders import CT_IMAGE, make_dataset, write_instance
 from tests.web.conftest import BASE, Client
 
 STUDY, SERIES = "1.2.3.1", "1.2.3.1.1"
@@ -33,12 +34,15 @@ def request_item(step: str, procedure: str) -> Dataset:
 
 
 def instance(study: str, series: str, number: int, **attributes: Any) -> bytes:
-    return make_instance(
+    dataset = make_dataset(
         study_instance_uid=study,
         series_instance_uid=series,
         sop_instance_uid=f"{series}.{number}",
         attributes={"InstanceNumber": number, **attributes},
     )
+    dataset.private_block(0x99, "OTHER", create=True).add_new(1, "LO", "other")
+    dataset.private_block(0x99, "ACME", create=True).add_new(1, "LO", f"private {number}")
+    return write_instance(dataset, EXPLICIT_LITTLE)
 
 
 @pytest.fixture(autouse=True)
@@ -226,6 +230,15 @@ def test_undeclared_attributes_match_and_come_back(client: Client) -> None:
     (result,) = found(client, "/studies?PatientID=QIDO-1&ImagePositionPatient=1.50")
     assert one_value(result, "0020000D") == STUDY
     assert "00200032" not in result
+
+
+def test_private_attributes_match_by_their_creator_and_come_back_with_it(client: Client) -> None:
+    path = f"/studies/{STUDY}/instances?00990010=ACME&00991001="
+    results = found(client, path + "private+2")
+    assert [one_value(result, "00200013") for result in results] == [2]
+    assert one_value(results[0], "00990011") == "ACME"
+    assert one_value(results[0], "00991101") == "private 2"
+    assert found(client, path + "other") == []
 
 
 def test_what_remains_is_counted_in_a_warning(client: Client) -> None:
