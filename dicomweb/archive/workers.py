@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, Unavailable
@@ -28,6 +30,8 @@ _JOBS_PER_WORKER = 256
 _KEPT_BYTES = 16 << 20
 # Copies above this size would hold up the event loop and go through a thread.
 _COPY_INLINE = 4 << 20
+# A worker that someone else killed says nothing of the frame: it gets one more.
+_ATTEMPTS = 2
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
@@ -72,7 +76,7 @@ class DecodeWorkers:
         """The native frame (pixels.codecs.decode_frame), made in a worker.
 
         key: names the frame; requests for the same key while it is decoded share the work.
-        Raises DecodeFailed, Unavailable when too much is waiting.
+        Raises DecodeFailed, Unavailable when too much is waiting or workers are killed from outside.
         """
         job_key = object() if key is None else key
         job = self._jobs.get(job_key)
@@ -106,7 +110,14 @@ class DecodeWorkers:
     ) -> bytes:
         async with self._turns:
             begun.set()
-            return await self._use(self._worker(), codestream, layout, transfer_syntax_uid)
+            for _ in range(_ATTEMPTS):
+                try:
+                    return await self._use(self._worker(), codestream, layout, transfer_syntax_uid)
+                except _WorkerKilled:
+                    continue
+            raise Unavailable(
+                "The process that decodes a frame was killed, and so was the next.", retry_after=5
+            )
 
     def _worker(self) -> _Worker:
         while self._idle:
@@ -134,6 +145,8 @@ class DecodeWorkers:
         except TimeoutError:
             raise DecodeFailed("Decoding a frame took too long.") from None
         except (ConnectionError, EOFError):
+            if await worker.was_killed():
+                raise _WorkerKilled from None
             raise DecodeFailed("The codec crashed over a frame.") from None
         finally:
             if healthy and not self._closed:
@@ -155,6 +168,10 @@ class DecodeWorkers:
         task = asyncio.get_running_loop().create_task(worker.end())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+class _WorkerKilled(Exception):
+    """SIGKILL comes from outside (the kernel short of memory, an operator), not from a codec."""
 
 
 class _Job:
@@ -276,6 +293,12 @@ class _Worker:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+
+    async def was_killed(self) -> bool:
+        """Whether SIGKILL ended the process; its socket is closed, so it ends now."""
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, 1)
+        return self._process.returncode == -signal.SIGKILL
 
     async def end(self) -> None:
         """End the process at once: it holds nothing that is worth a goodbye."""

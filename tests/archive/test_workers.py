@@ -110,6 +110,20 @@ def test_a_worker_that_dies_over_a_frame_costs_that_frame() -> None:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_worker_that_is_killed_from_outside_costs_nothing(loop: str) -> None:
+    async def scenario(workers: DecodeWorkers) -> None:
+        await good(workers)
+        (worker,) = children()
+        os.kill(worker, signal.SIGSTOP)
+        decoded = asyncio.create_task(good(workers))
+        await asyncio.sleep(0.05)
+        os.kill(worker, signal.SIGKILL)
+        assert await decoded == IMAGE.tobytes()
+
+    run(scenario, loop=loop)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_worker_that_hangs_is_killed_at_its_deadline(loop: str) -> None:
     async def scenario(workers: DecodeWorkers) -> None:
         await good(workers)

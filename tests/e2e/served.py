@@ -149,16 +149,19 @@ class MemoryWatch:
 
     def __init__(self, served: Served) -> None:
         self.peak = 0
-        self.samples = 0
         self._served = served
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def _watch(self) -> None:
+        self._look()
         while not self._stop.wait(0.1):
-            with suppress(OSError):  # a process ended between the two looks
-                self.peak = max(self.peak, proportional_memory(self._served.ours()))
-                self.samples += 1
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        with suppress(OSError):  # a process ended between the two looks
+            self.peak = max(self.peak, proportional_memory(self._served.ours()))
 
     @property
     def peak_mib(self) -> int:

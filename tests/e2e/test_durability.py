@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 import httpx
+import imagecodecs
+import numpy as np
 
-from tests.e2e.client import Sent, check_study, patient_client, sent, store
+from tests.builders import MULTIFRAME_GRAYSCALE_WORD, make_instance, new_uid
+from tests.e2e.client import JSON, Sent, check_study, patient_client, sent, store
 from tests.e2e.instances import Instance, make, uid_of
 from tests.e2e.served import Served
 from tests.run.processes import wait_until
@@ -199,3 +202,110 @@ def _check(served: Served, book: _Book) -> int:
     # A request of this size is one transaction: all of it, or nothing.
     assert all(request <= visible or not request & visible for request in book.requests)
     return len(visible)
+
+
+_FRAMES, _FRAME_SIDE = 12, 1024
+_READERS = 3
+_JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
+
+
+def test_decode_workers_may_be_killed_while_frames_are_read(served: Served) -> None:
+    """A frame is right, or the failure is visible; what is asked for again is there."""
+    random = Random(3)
+    frames = _noise_frames()
+    path = _store_compressed(served, frames)
+    reading = _Reading()
+    threads = [
+        threading.Thread(target=_read_frames, args=(served, path, frames, reading, Random(number)))
+        for number in range(_READERS)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(_KILLS):
+            before = reading.right
+            wait_until(lambda: reading.right > before or reading.errors)  # noqa: B023 -- called at once
+            wait_until(lambda: served.decode_workers() or reading.errors)
+            time.sleep(random.uniform(0.0, 0.3))
+            _kill(_one(served.decode_workers(), random))
+    finally:
+        reading.stopping.set()
+        for thread in threads:
+            thread.join()
+    assert not reading.errors, reading.errors
+    print(f"{_KILLS} kills: {reading.right} answers right, {reading.failed} failed")  # noqa: T201
+    assert reading.right
+    with httpx.Client(timeout=60) as client:
+        assert _read_all(client, served, path) == b"".join(frames)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How the readers fared."""
+
+    right: int = 0
+    failed: int = 0
+    errors: list[BaseException] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+def _noise_frames() -> list[bytes]:
+    generator = np.random.default_rng(3)
+    shape = (_FRAME_SIDE, _FRAME_SIDE)
+    return [generator.integers(0, 4096, shape, dtype=np.uint16).tobytes() for _ in range(_FRAMES)]
+
+
+def _store_compressed(served: Served, frames: list[bytes]) -> str:
+    study, series, uid = new_uid(), new_uid(), new_uid()
+    shape = (_FRAME_SIDE, _FRAME_SIDE)
+    part10 = make_instance(
+        study_instance_uid=study,
+        series_instance_uid=series,
+        sop_instance_uid=uid,
+        sop_class_uid=MULTIFRAME_GRAYSCALE_WORD,
+        transfer_syntax_uid=_JPEG_2000_LOSSLESS,
+        rows=_FRAME_SIDE,
+        columns=_FRAME_SIDE,
+        frames=_FRAMES,
+        bits_stored=12,
+        codestreams=[
+            imagecodecs.jpeg2k_encode(np.frombuffer(one, np.uint16).reshape(shape), codecformat="j2k")
+            for one in frames
+        ],
+    )
+    headers = {**JSON, "Content-Type": "application/dicom"}
+    response = httpx.post(f"{served.base}/studies", content=part10, headers=headers, timeout=60)
+    assert response.status_code == 200, response.text
+    return f"/studies/{study}/series/{series}/instances/{uid}"
+
+
+def _read_frames(served: Served, path: str, frames: list[bytes], reading: _Reading, random: Random) -> None:
+    """One frame at a time: a 200 that is whole must be right."""
+    try:
+        with httpx.Client(timeout=60) as client:
+            while not reading.stopping.is_set():
+                number = random.randint(1, _FRAMES)
+                body = _one_frame(client, served, path, number)
+                assert body is None or body == frames[number - 1]
+                reading.failed += body is None
+                reading.right += body is not None
+    except BaseException as error:
+        reading.errors.append(error)
+
+
+_OCTETS = {"Accept": "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"}
+
+
+def _one_frame(client: httpx.Client, served: Served, path: str, number: int) -> bytes | None:
+    """None when the server says that it failed, or cuts the answer off."""
+    try:
+        response = client.get(f"{served.base}{path}/frames/{number}", headers=_OCTETS)
+    except httpx.HTTPError:
+        return None
+    assert response.status_code == 200 or response.status_code >= 500, response.text
+    return response.content if response.status_code == 200 else None
+
+
+def _read_all(client: httpx.Client, served: Served, path: str) -> bytes:
+    found = [_one_frame(client, served, path, number) for number in range(1, _FRAMES + 1)]
+    return b"".join(one or b"" for one in found)
