@@ -21,8 +21,9 @@ from pydicom.dataset import Dataset
 from dicomweb.catalog.columns import BlobPlace, decompress, new_instance, series_columns, study_columns
 from dicomweb.catalog.instances import add_instances
 from dicomweb.catalog.pool import Pool, connection, create_pool
-from dicomweb.catalog.search import SearchBudget, find_matches, matching_statement, read_rows
+from dicomweb.catalog.search import SearchBudget, find_matches, read_rows
 from dicomweb.catalog.search_columns import Arguments, conditions
+from dicomweb.catalog.search_statements import matching_statement
 from dicomweb.dicom.part10 import scan
 from dicomweb.errors import TooLarge
 from dicomweb.protocol.search_filter import predicate

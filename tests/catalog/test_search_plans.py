@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from dicomweb.catalog.pool import Pool, connection, create_pool
-from dicomweb.catalog.search import matching_statement
+from dicomweb.catalog.search_statements import matching_statement
 from dicomweb.protocol.search_query import Level, parse_search
 
 TENANT = 1
