@@ -131,10 +131,8 @@ def url(value: str) -> str:
 
 
 def public_url(value: str) -> str:
-    address = url(value)
-    if address.endswith(BASE_PATH):
-        raise Unusable(f"is the address above {BASE_PATH}: leave that last part away")
-    return address
+    """The address above the DICOMweb base; the address of the base itself says the same."""
+    return url(value).removesuffix(BASE_PATH)
 
 
 def database_url(value: str) -> str:

@@ -76,7 +76,6 @@ def test_an_empty_environment_gives_the_defaults() -> None:
             "pacs.example.org",
             "must be a URL such as https://pacs.example.org, without query or fragment.",
         ),
-        ("PUBLIC_URL", "https://x/dicomweb/", "is the address above /dicomweb: leave that last part away."),
         ("PUBLIC_URL", "https://x:port", "must be a URL that can be parsed."),
         ("CORS_ORIGINS", "*", "cannot hold * while no authentication is configured: name each origin."),
         (
@@ -164,3 +163,11 @@ def test_the_readme_has_the_table() -> None:
         line for line in markdown_table().splitlines() if line not in _README.read_text(encoding="utf-8")
     ]
     assert missing == [], "run `python -m dicomweb.settings` and put its table into README.md"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["https://x/archive", "https://x/archive/", "https://x/archive/dicomweb", "https://x/archive/dicomweb/"],
+)
+def test_the_public_url_may_name_the_dicomweb_base_itself(said: str) -> None:
+    assert Settings.from_env({"DICOMWEB_PUBLIC_URL": said}).public_url == "https://x/archive"

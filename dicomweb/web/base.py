@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.requests import HTTPConnection
 
 from dicomweb.settings import BASE_PATH, Settings
@@ -17,7 +15,7 @@ def base_url(request: HTTPConnection) -> str:
     """
     settings: Settings = request.app.state.settings
     if settings.public_url:
-        return public_base(settings.public_url)
+        return settings.public_url + BASE_PATH
     scheme, authority, prefix = request.url.scheme, _authority(request), ""
     if settings.trust_forwarded:
         forwarded = _forwarded(request)
@@ -25,12 +23,6 @@ def base_url(request: HTTPConnection) -> str:
         authority = forwarded.get("host", authority)
         prefix = forwarded.get("prefix", prefix).rstrip("/")
     return f"{scheme}://{authority}{prefix}{BASE_PATH}"
-
-
-def public_base(public_url: str) -> str:
-    """The DICOMweb base below the server's public URL; a URL that already ends with it stays as it is."""
-    url = public_url.rstrip("/")
-    return url if urlsplit(url).path.endswith(BASE_PATH) else url + BASE_PATH
 
 
 def _authority(request: HTTPConnection) -> str:
