@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from conformance.suite.checks import (
+    awkward,
     bulkdata,
     charsets,
     conditional,
@@ -35,6 +36,7 @@ MODULES: tuple[ModuleType, ...] = (
     bulkdata,
     charsets,
     odd_objects,
+    awkward,
     search_results,
     search_matching,
     search_paging,
