@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from dicomweb.archive.archive import Archive, open_archive
+from dicomweb.archive.upkeep import upkeep
 from dicomweb.settings import Settings
 from dicomweb.web.errors import no_such_resource
 from dicomweb.web.middleware import Cors, Hosts, Requests
@@ -28,7 +29,7 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[_State]:
-        async with open_archive(settings) as archive:
+        async with open_archive(settings) as archive, upkeep(archive):
             yield {"archive": archive}
 
     app = Starlette(

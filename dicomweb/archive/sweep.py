@@ -21,7 +21,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How much went, or would go. deleted: objects whose instances were deleted or replaced.
+    """How much went, or would go. deleted: objects whose instances were deleted.
     strays: objects without a row. unfinished: files of writers that died."""
 
     deleted: int
@@ -32,7 +32,7 @@ class Swept:
 async def sweep(archive: Archive, *, grace: timedelta = DEFAULT_GRACE, dry_run: bool = False) -> Swept:
     """Remove all that nothing has needed for longer than `grace`; dry_run: only count. Raises Unavailable."""
     before = datetime.now(UTC) - grace
-    deleted = await (_count_doomed(archive, before) if dry_run else _remove_doomed(archive, grace))
+    deleted = await (_count_doomed(archive, before) if dry_run else remove_doomed(archive, grace))
     strays = 0
     async for batch in _batches(archive.blobs.entries()):
         strays += await _sweep_strays(archive, [e.key for e in batch if e.modified < before], dry_run)
@@ -40,7 +40,7 @@ async def sweep(archive: Archive, *, grace: timedelta = DEFAULT_GRACE, dry_run: 
     return Swept(deleted, strays, unfinished)
 
 
-async def _remove_doomed(archive: Archive, grace: timedelta) -> int:
+async def remove_doomed(archive: Archive, grace: timedelta) -> int:
     """Objects first, then their rows: a sweep that dies between leaves rows that the next one takes again."""
     removed = 0
     while keys := await doomed_blobs(archive.pool, grace=grace):

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.metadata import CODINGS, metadata_json
+from dicomweb.archive.content_coding import CODINGS
+from dicomweb.archive.metadata import metadata_json
 from dicomweb.catalog.lookup import contents
 from dicomweb.protocol import negotiate
 from dicomweb.web.conditions import cache_headers, not_modified
