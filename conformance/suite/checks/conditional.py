@@ -31,7 +31,12 @@ def etags_differ_between_representations(session: Session) -> str:
         for accept in (OCTETS, 'multipart/related; type="image/jp2"', "image/jp2", "application/octet-stream")
     ]
     expect(None not in tags and len(set(tags)) == len(tags), f"{tags}")
-    return "decoded and stored, multipart and single part"
+    path = image.path + "/metadata"
+    plain = session.get(path, accept=JSON, headers={"Accept-Encoding": "identity"}).headers
+    packed = session.get(path, accept=JSON, headers={"Accept-Encoding": "gzip"}).headers
+    encoded = "content-encoding" in packed
+    expect(not encoded or plain.get("etag") != packed.get("etag"), "one strong ETag for gzip and identity")
+    return "decoded and stored, multipart and single part, gzip and identity"
 
 
 @shows("H-05")

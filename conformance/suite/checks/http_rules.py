@@ -262,6 +262,15 @@ def errors_carry_a_status_report(session: Session) -> str:
     return f"{len(cases)} errors with a JSON report"
 
 
+@shows("G-12", "W-61")
+def nothing_redirects(session: Session) -> str:
+    image = pictures.native(session)
+    for tail in ("/bulkdata", "/bulkdata/", "/frames", "/frames/", "/pixeldata", "/rendered", "/nothing/"):
+        status = session.get(image.path + tail).status_code
+        expect(not 300 <= status < 400, f"{tail}: {status}")
+    return "resources that are not there are not moved either"
+
+
 @shows("W-61")
 def unknown_targets_are_404(session: Session) -> str:
     image = pictures.native(session)
@@ -271,6 +280,8 @@ def unknown_targets_are_404(session: Session) -> str:
         f"{image.series_path}/instances/{session.root}.404",
         f"{image.series_path}/instances/{session.root}.404/frames/1",
         f"/studies/{session.root}.404/metadata",
+        image.path + "/nosuchresource",
+        image.path + "/frames",
     )
     for path in paths:
         expect_equal(session.get(path).status_code, 404, path[-12:])

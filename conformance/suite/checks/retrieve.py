@@ -217,12 +217,12 @@ def single_part_instances(session: Session) -> str:
     return "one instance 200, study and series 406"
 
 
-@shows("M-01")
-def octet_stream_of_an_instance_is_legacy(session: Session) -> str:
-    accept = 'multipart/related; type="application/octet-stream"'
-    response = session.get(pictures.native(session).path, accept=accept)
-    expect(response.status_code in (200, 406), f"status {response.status_code}")
-    return f"{response.status_code}"
+@shows("W-40")
+def bulkdata_of_an_instance_by_its_legacy_form(session: Session) -> str:
+    image = pictures.native(session)
+    parts = session.parts(image.path, 'multipart/related; type="application/octet-stream"')
+    expect_equal([part.content for part in parts], [picture("gray16", 0)], "parts")
+    return "the pixel data"
 
 
 @shows("W-17")
