@@ -38,10 +38,6 @@ class Account:
         asked = subprocess.run(command, cwd="/", stderr=subprocess.DEVNULL, **self.popen)  # noqa: S603
         return asked.returncode == 0
 
-    def closed_parent(self, directory: Path) -> Path:
-        """The topmost directory above `directory` that the account cannot enter."""
-        return next(path for path in (*reversed(directory.parents), directory) if not self.can_enter(path))
-
 
 def database_account() -> Account:
     if os.geteuid() != 0:

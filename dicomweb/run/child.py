@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
@@ -31,9 +30,9 @@ def ends_with_parent(sent: signal.Signals) -> Callable[[], None]:
     return in_child
 
 
-def process_command(pid: int) -> str:
-    """The command line of a process with blanks between its arguments; empty when there is none."""
+def working_directory(pid: int) -> str:
+    """Where a process stands (Linux); empty when it is gone, a zombie, or another account's."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        return os.readlink(f"/proc/{pid}/cwd")
     except OSError:
         return ""

@@ -94,10 +94,7 @@ def current_owner(data: Path) -> Owner | None:
 
 def _open_lock(data: Path) -> int:
     try:
-        if not data.exists():
-            data.mkdir(parents=True)
-            # Root lends the database's account a way through; what lies inside is closed to it.
-            data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise Unavailable(f"The data directory {data} cannot be used: {error.strerror}.") from None

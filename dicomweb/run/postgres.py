@@ -8,11 +8,11 @@ thread that started the child.
 
 from __future__ import annotations
 
+import locale
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +23,12 @@ from urllib.parse import quote
 from dicomweb.errors import Unavailable
 from dicomweb.run.account import Account, database_account
 from dicomweb.run.binaries import find_binaries
-from dicomweb.run.child import ends_with_parent, process_command
+from dicomweb.run.child import ends_with_parent, working_directory
+from dicomweb.run.private_directory import PrivateDirectory
 
 _SUPERUSER = "dicomweb"
 _DATABASE = "postgres"
-_SOCKET = ".s.PGSQL.5432"
-_SOCKET_PREFIX = "dicomweb-"
-# sun_path of a Unix socket holds 107 bytes and a NUL.
-_LONGEST_SOCKET_PATH = 107
+_HERE = Path("/proc/self/cwd")
 # A server killed with a full WAL replays it before it answers.
 START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
@@ -78,7 +76,7 @@ class EmbeddedPostgres:
     options: Mapping[str, str] = field(default_factory=dict)
     _account: Account = field(init=False)
     _programs: Path = field(init=False)
-    _sockets: Path | None = field(init=False, default=None)
+    _private: PrivateDirectory | None = field(init=False, default=None)
     _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -96,8 +94,8 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        assert self._sockets is not None, "the server was never started"
-        return f"postgresql://{_SUPERUSER}@/{_DATABASE}?host={quote(str(self._sockets), safe='/')}"
+        assert self._private is not None, "the server was never started"
+        return f"postgresql://{_SUPERUSER}@/{_DATABASE}?host={quote(str(self._private.path), safe='/')}"
 
     @property
     def pid(self) -> int | None:
@@ -108,8 +106,16 @@ class EmbeddedPostgres:
 
         while_waiting: called every few milliseconds; what it raises ends the wait.
         """
-        self.prepare()
-        self.launch()
+        try:
+            self.prepare()
+            self.launch()
+            self._wait_until_ready(while_waiting)
+        except BaseException:
+            self.stop()
+            raise
+        return self.url
+
+    def _wait_until_ready(self, while_waiting: Callable[[], None]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
             while_waiting()
@@ -118,38 +124,34 @@ class EmbeddedPostgres:
                 self._give_up_unless_passing(deadline)
                 self.launch()
             if time.monotonic() > deadline:
-                self.stop()
                 raise Unavailable(
                     f"PostgreSQL did not become ready in {START_SECONDS:.0f} s; see {self.log}."
                 )
             time.sleep(0.02)
-        return self.url
 
     def prepare(self) -> None:
         """All that comes before the first launch: programs, directories, initdb, the old server's end."""
-        self._ready_data_directory()
-        self._programs = find_binaries(
-            self.binaries, self.data, self._account, major=_cluster_major(self.cluster)
-        )
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._wait_for_old_server()
+        self._private = PrivateDirectory.make(self.data, self._account)
+        self._programs = find_binaries(
+            self.binaries, self._private.path, self._account, major=_cluster_major(self.cluster)
+        )
         if not self.cluster.exists():
             self._initdb()
-        self._remove_socket_directory()
-        self._sockets = _socket_directory(self._account)
-        self._socket_note.write_text(str(self._sockets), encoding="utf-8")
 
     def launch(self) -> None:
         """Start the server process, without waiting for it to answer."""
-        assert self._sockets is not None
-        options = {**_OPTIONS, "unix_socket_directories": str(self._sockets), **self.options}
+        assert self._private is not None
+        options = {**_OPTIONS, "unix_socket_directories": str(self._private.path), **self.options}
         arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
         with self._open_log() as log:
             self._process = subprocess.Popen(  # noqa: S603
-                [self._programs / "postgres", "-D", self.cluster, *arguments],
+                [self._programs / "postgres", "-D", self._seen(self.cluster), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd="/",
+                cwd=self.cluster,
                 env=_ENVIRONMENT,
                 # Its own session: Ctrl-C in the terminal reaches the parent alone, which stops in order.
                 start_new_session=True,
@@ -176,9 +178,9 @@ class EmbeddedPostgres:
         if self._process is not None:
             _end(self._process)
             self._process = None
-        if self._sockets is not None:
-            self._remove_socket_directory()
-            self._sockets = None
+        if self._private is not None:
+            self._private.remove()
+            self._private = None
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -187,21 +189,17 @@ class EmbeddedPostgres:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _ready_data_directory(self) -> None:
-        """Make the data directory such that the database's account can pass through it."""
-        if not self.data.exists():
-            self.data.mkdir(parents=True)
-            self.data.chmod(0o711 if self._account.switch else 0o700)
+    def _seen(self, cluster: Path) -> str:
+        """The cluster's directory as the server sees it, which starts in it.
+
+        `nobody` may be unable to pass through the directories above (/root, say). It need not: this link
+        leads straight to where the process stands.
+        """
         if not self._account.switch:
-            return
-        if not self.data.stat().st_mode & 0o001:
-            self.data.chmod(self.data.stat().st_mode | 0o011)
-        if not self._account.can_enter(self.data):
-            raise Unavailable(
-                f"PostgreSQL refuses to run as root, so it runs as {self._account.name}, who cannot pass "
-                f"through {self._account.closed_parent(self.data)} to the data directory {self.data}.",
-                hint="Choose another with --data, such as /var/lib/dicomweb, or run as a normal user.",
-            )
+            return str(cluster)
+        if not _HERE.exists():
+            raise Unavailable("PostgreSQL refuses to run as root here; run the archive as a normal user.")
+        return str(_HERE)
 
     def _initdb(self) -> None:
         """A new cluster, whole or not at all: made beside its place and renamed."""
@@ -210,11 +208,11 @@ class EmbeddedPostgres:
         fresh.mkdir(mode=0o700)
         self._account.give(fresh)
         outcome = subprocess.run(  # noqa: S603
-            [self._programs / "initdb", "-D", fresh, "-U", _SUPERUSER, *_INITDB],
+            [self._programs / "initdb", "-D", self._seen(fresh), "-U", _SUPERUSER, *_INITDB, _lc_ctype()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd="/",
+            cwd=fresh,
             env=_ENVIRONMENT,
             preexec_fn=ends_with_parent(signal.SIGKILL),
             start_new_session=True,
@@ -233,36 +231,20 @@ class EmbeddedPostgres:
         that for its predecessor and refuse to start.
         """
         lines = _postmaster_lines(self.cluster)
-        if not lines or not lines[0].isdigit():
+        if not lines or not lines[0].isdigit() or not _HERE.exists():
             return
         pid, memory = int(lines[0]), lines[6].split()[-1:] if len(lines) > 6 else []
         deadline = time.monotonic() + _STOP_SECONDS
-        while str(self.cluster) in process_command(pid) or _attached(memory):
+        while working_directory(pid) == os.path.realpath(self.cluster) or _attached(memory):
             if time.monotonic() > deadline:
                 raise Unavailable(f"Another PostgreSQL, process {pid}, still runs over {self.cluster}.")
             time.sleep(0.05)
         # Nobody holds its shared memory, and the owner's lock on the data directory rules out another server.
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
 
-    @property
-    def _socket_note(self) -> Path:
-        """Says where the sockets are, to those who come after a killed parent."""
-        return self.data / "postgres.socket"
-
-    def _remove_socket_directory(self) -> None:
-        """Ours, or that of a parent that was killed: with it no server can be left (see above)."""
-        try:
-            directory = Path(self._socket_note.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return
-        if directory.name.startswith(_SOCKET_PREFIX):
-            shutil.rmtree(directory, ignore_errors=True)
-        self._socket_note.unlink()
-
     def _give_up_unless_passing(self, deadline: float) -> None:
         passing = "pre-existing shared memory block" in self._last_words()
         if not passing or time.monotonic() > deadline:
-            self.stop()
             raise Unavailable(f"PostgreSQL ended as it started; see {self.log}.")
         time.sleep(0.1)
 
@@ -302,19 +284,6 @@ def _attached(memory: list[str]) -> bool:
     return any(segment[1] in memory and segment[6] != "0" for segment in segments)
 
 
-def _socket_directory(account: Account) -> Path:
-    """A fresh directory that only the database's account (and root) can enter, with a short path."""
-    for parent in (tempfile.gettempdir(), "/tmp", "/run", "/dev/shm"):  # noqa: S108
-        if len(parent) + len(f"/{_SOCKET_PREFIX}12345678/") + len(_SOCKET) > _LONGEST_SOCKET_PATH:
-            continue
-        directory = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=parent))
-        account.give(directory)
-        if account.can_enter(directory):
-            return directory
-        directory.rmdir()
-    raise Unavailable("There is no short temporary directory for PostgreSQL's socket; set TMPDIR to one.")
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
@@ -323,3 +292,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _lc_ctype() -> str:
+    """Characters by Unicode where the system can: with ctype C, pg_trgm sees no letter beyond ASCII, and a search
+    for a Cyrillic or Japanese name gets no help from its index. Order stays that of bytes, everywhere alike."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return "--lc-ctype=C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return "--lc-ctype=C.UTF-8"
