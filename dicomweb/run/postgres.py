@@ -295,8 +295,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _lc_ctype() -> str:
-    """Characters by Unicode where the system can: with ctype C, pg_trgm sees no letter beyond ASCII, and a search
-    for a Cyrillic or Japanese name gets no help from its index. Order stays that of bytes, everywhere alike."""
+    """Characters by Unicode where the system can: with ctype C, pg_trgm sees no letter beyond ASCII, and a
+    search for a Cyrillic or Japanese name gets no help from its index. Order stays that of bytes."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
