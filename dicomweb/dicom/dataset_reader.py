@@ -305,7 +305,7 @@ class DatasetReader:
 
     def _bulk(self, scope: Scope, header: Header, offset: int, length: int) -> None:
         self._budget.charge(_BULK_COST)
-        scope.raw.append((header.tag, header.vr, length, offset))
+        scope.raw.append((header.tag, header.vr, length or b"", offset))
 
     # -- sequences
 
@@ -394,9 +394,7 @@ class DatasetReader:
             length = fragments.end - value_offset
         else:
             window.skip(length)
-        if length == 0:
-            scope.raw.append((header.tag, vr, b"", value_offset))
-        elif scope.depth and fragments and len(fragments.offsets) == 1:
+        if scope.depth and fragments and len(fragments.offsets) == 1:
             # An icon: the bare codestream is of more use than the items around it.
             self._bulk(scope, header, fragments.offsets[0], fragments.lengths[0])
         else:

@@ -52,38 +52,51 @@ def read_fragments(
     longest_table: bytes of an offset table beyond which it counts as empty. charge: told of memory kept.
     Raises InvalidDicom, CutOff.
     """
-    fragments = Fragments()
-    table_read = False
-    while True:
-        if not window.available(8):
-            return _unended(window, fragments)
-        group, number, length = _HEADERS[little].unpack_from(window.data, window.position)
-        tag = group << 16 | number
-        if tag == _SEQUENCE_END:
-            window.position += 8
-            return fragments
-        if tag != _ITEM or length == _UNDEFINED:
-            raise InvalidDicom("Encapsulated pixel data holds something other than fragments.")
-        window.position += 8
-        if table_read:
-            charge(FRAGMENT_COST)
-            _fragment(window, fragments, length)
-            continue
-        table_read = True
+    fragments = Fragments(items_offset=window.tell())
+    length = _item_length(window, fragments, little)
+    if length is not None and not _is_frame(window, length):
         if length <= longest_table:
             fragments.table = window.take(length)
         else:
             window.skip(length)
         fragments.items_offset = window.tell()
+        length = _item_length(window, fragments, little)
+    while length is not None:
+        charge(FRAGMENT_COST)
+        _fragment(window, fragments, length)
+        length = _item_length(window, fragments, little)
+    return fragments
 
 
-def _unended(window: Window, fragments: Fragments) -> Fragments:
+def _item_length(window: Window, fragments: Fragments, little: bool) -> int | None:
+    """Length of the item at hand, the window moved to its value; None at the end of all."""
+    if not window.available(8):
+        _accept_unended(window, fragments)
+        return None
+    group, number, length = _HEADERS[little].unpack_from(window.data, window.position)
+    window.position += 8
+    tag = group << 16 | number
+    if tag == _SEQUENCE_END:
+        return None
+    if tag != _ITEM or length == _UNDEFINED:
+        raise InvalidDicom("Encapsulated pixel data holds something other than fragments.")
+    return int(length)
+
+
+def _is_frame(window: Window, length: int) -> bool:
+    """Whether the first item is a frame already: some writers leave the offset table out."""
+    size = min(length, _MARK_SIZE)
+    return window.available(size) and codestream.starts_frame(
+        window.data[window.position : window.position + size]
+    )
+
+
+def _accept_unended(window: Window, fragments: Fragments) -> None:
     # Some writers leave the delimiter out. The end of a codestream tells that from an object cut off between
     # two fragments of a frame; the frame count tells the rest.
     if len(window.data) > window.position or not fragments.ends or not fragments.ends[-1]:
         raise CutOff
     fragments.ended = False
-    return fragments
 
 
 def _fragment(window: Window, fragments: Fragments, length: int) -> None:

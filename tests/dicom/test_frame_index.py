@@ -153,6 +153,18 @@ def test_pixel_data_without_fragments_has_no_frames() -> None:
     assert (scanned.pixel_layout.frames, scanned.frame_entries) == (0, b"")
 
 
+def test_pixel_data_without_any_item_is_empty() -> None:
+    data = instance(table=b"", fragments=[], count=1).replace(item(b"") + END, END)
+    scanned = scan([data])
+    assert scanned.attributes["7FE00010"] == {"vr": "OB"}
+    assert (scanned.pixel_layout, scanned.bulkdata) == (None, ())
+
+
+def test_a_missing_offset_table_costs_no_frame() -> None:
+    data = instance(table=stream(b"1"), fragments=[stream(b"2"), stream(b"3")], count=3)
+    assert frames(data, scan([data])) == [stream(b"1"), stream(b"2"), stream(b"3")]
+
+
 def test_video_is_not_divided_into_frames() -> None:
     data = instance(table=b"", fragments=[b"\0\0\0\x18ftypmp42"], count=30, syntax=H264)
     scanned = scan([data])
