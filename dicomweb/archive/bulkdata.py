@@ -41,34 +41,52 @@ class BulkdataPlan:
 async def plan_bulkdata(archive: Archive, target: Target, path: str, accept: Acceptable) -> BulkdataPlan:
     """Locate a value and choose its form. Raises NotFound, Gone, NotAcceptable."""
     place = await bulkdata_place(archive.pool, archive.tenant_id, target, path)
-    layout = place.source.pixel_layout
-    location = f"{target.path}/bulkdata/{path}"
-    if layout is not None and path == layout.tag:
-        codestreams = layout.frames or 1 if layout.encapsulated else 1
-        form = stored_form(place.source, codestreams=codestreams)
-        answer = negotiate(accept, [form], single_item=True)
-        bodies = await _pixel_bodies(archive, place, layout, _only(answer))
-    else:
-        document_type, length = await _document(archive, place, path)
-        answer = negotiate(accept, [Stored.value(document_type)], single_item=True)
-        bodies = [_value_body(archive, place, length, _WORD_BITS.get(place.vr, 8))]
-    content_type = _only(answer).content_type
-    parts = [Part(content_type, body, location) for body in bodies]
-    return BulkdataPlan(answer, parts, place.source.instance_row)
-
-
-def _only(answer: Answer) -> Chosen:
+    value = await locate_value(archive, place, path)
+    answer = negotiate(accept, [value.form], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
-    return chosen
+    return BulkdataPlan(answer, await value_parts(archive, value, chosen), place.source.instance_row)
 
 
-async def _document(archive: Archive, place: BulkdataPlace, path: str) -> tuple[str, int]:
-    """MIME type and true length of an encapsulated document, its pad byte cut off (W-41)."""
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One bulkdata value. length: without a document's pad byte. form: for negotiation."""
+
+    place: BulkdataPlace
+    path: str
+    length: int
+    form: Stored
+
+    @property
+    def is_pixel_data(self) -> bool:
+        """Whether this is the value that the pixel layout describes."""
+        layout = self.place.source.pixel_layout
+        return layout is not None and self.path == layout.tag
+
+
+async def locate_value(archive: Archive, place: BulkdataPlace, path: str) -> Value:
+    """What the value at this path is."""
+    layout = place.source.pixel_layout
+    if layout is not None and path == layout.tag:
+        codestreams = layout.frames or 1 if layout.encapsulated else 1
+        return Value(place, path, place.length, stored_form(place.source, codestreams=codestreams))
     if path != ENCAPSULATED_DOCUMENT:
-        return "", place.length
+        return Value(place, path, place.length, Stored.value())
     document_type, length = await document_properties(archive.pool, place.source.instance_row)
-    return document_type, length if length is not None and 0 <= place.length - length <= 1 else place.length
+    if length is None or not 0 <= place.length - length <= 1:
+        length = place.length
+    return Value(place, path, length, Stored.value(document_type))
+
+
+async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> list[Part]:
+    """The value in the chosen form; several parts only for the codestreams of frames."""
+    place, layout = value.place, value.place.source.pixel_layout
+    if value.is_pixel_data and layout is not None:
+        bodies = await _pixel_bodies(archive, place, layout, chosen)
+    else:
+        bodies = [_value_body(archive, place, value.length, _WORD_BITS.get(place.vr, 8))]
+    location = f"{place.source.target.path}/bulkdata/{value.path}"
+    return [Part(chosen.content_type, body, location) for body in bodies]
 
 
 async def _pixel_bodies(

@@ -6,7 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.instance_bulkdata import plan_instance_bulkdata
 from dicomweb.archive.retrieve import RetrievePlan, plan_instances
+from dicomweb.dicom.target import Target
+from dicomweb.errors import NotAcceptable
 from dicomweb.protocol import negotiate
 from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
@@ -20,8 +23,7 @@ _INCOMPLETE = "Some instances are left out: they are damaged, or cannot be given
 async def instances(request: Request) -> Response | Streamed:
     """Every instance of the target, each in the best form that the request accepts."""
     archive: Archive = request.state.archive
-    accept = acceptable(request, negotiate.Resource.INSTANCES)  # 400, 406
-    plan = await plan_instances(archive, target_of(request), accept)  # 400, 404, 406, 410
+    plan = await _plan(request, archive, target_of(request))  # 400, 404, 406, 410
     headers = cache_headers(plan.version, str(plan.multipart), *plan.forms, base_url(request))
     status = 200
     if not plan.complete:
@@ -32,6 +34,19 @@ async def instances(request: Request) -> Response | Streamed:
     if not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     return _stream(request, archive, plan, headers, status)
+
+
+async def _plan(request: Request, archive: Archive, target: Target) -> RetrievePlan:
+    """The instances as DICOM; who takes none of that but bytes gets their bulkdata (M-01)."""
+    try:
+        accept = acceptable(request, negotiate.Resource.INSTANCES)
+    except NotAcceptable as refusal:
+        try:
+            accept = acceptable(request, negotiate.Resource.BULKDATA)
+            return await plan_instance_bulkdata(archive, target, accept)
+        except NotAcceptable:
+            raise refusal from None
+    return await plan_instances(archive, target, accept)
 
 
 def _stream(

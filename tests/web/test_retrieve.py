@@ -21,6 +21,7 @@ from tests.builders import MULTIFRAME_GRAYSCALE_WORD, make_dataset, make_instanc
 from tests.web.conftest import BASE, Client, parts
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+DECODED = 'multipart/related; type="application/octet-stream"'
 FRAMES_AS_STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 
 
@@ -89,6 +90,23 @@ def test_a_compressed_instance_comes_decoded_by_default(client: Client) -> None:
     assert numpy.array_equal(decoded.pixel_array, original.pixel_array)
     ((_, stored),) = parts(client.get(_path(data), AS_STORED))
     assert _dataset_bytes(stored) == _dataset_bytes(data)
+
+
+def test_bytes_of_an_instance_are_its_bulkdata(client: Client) -> None:
+    """M-01: octet-stream on an instance resource means what it means for bulkdata."""
+    study = new_uid()
+    data, packed = make_instance(study_instance_uid=study), _rle()
+    client.store(data, packed)
+    ((headers, got),) = parts(client.get(f"/studies/{study}", DECODED))
+    assert got == pydicom.dcmread(io.BytesIO(data)).PixelData
+    assert headers["content-location"] == BASE + _path(data) + "/bulkdata/7FE00010"
+    frames = parts(client.get(_path(packed), FRAMES_AS_STORED))
+    assert [headers["content-type"].partition(";")[0] for headers, _ in frames] == ["image/dicom-rle"] * 3
+    assert client.get(_path(data), "application/octet-stream").status_code == 406
+    assert client.get(_path(data), 'multipart/related; type="image/png"').status_code == 406
+    bare = make_instance(with_pixels=False)
+    client.store(bare)
+    assert client.get(_path(bare), DECODED).status_code == 404
 
 
 def test_a_study_comes_in_order_with_its_length_and_any_range_of_it(client: Client) -> None:
