@@ -1,7 +1,7 @@
 """Serve with granian (HTTP/1.1 and HTTP/2, by Rust) on the socket that the parent opened.
 
-Its own bounds hold for heads; the idleness of bodies and the length of URIs are bounded around the
-application, which HTTP/2 needs anyway: there many requests share a connection.
+Its own bounds hold for heads; the idleness of bodies is bounded around the application, which HTTP/2 needs
+anyway: there many requests share a connection.
 """
 
 from __future__ import annotations
@@ -47,15 +47,11 @@ class _Bounded:
     def __init__(self, app: Any, settings: Settings, channel: Channel) -> None:
         self._app = app
         self._idle = settings.body_idle_seconds
-        self._uri_bytes = settings.uri_bytes
         self._channel = channel
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._telling(send))
-        elif len(scope["raw_path"]) + len(scope["query_string"]) > self._uri_bytes:
-            await send({"type": "http.response.start", "status": 414, "headers": []})
-            await send({"type": "http.response.body", "body": b"414 URI Too Long\n"})
         else:
             await self._app(scope, self._impatient(receive), self._bounded(send))
 

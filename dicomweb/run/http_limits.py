@@ -93,7 +93,7 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._refused:
             return
         if self._swallowed > self.limits.head_bytes:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            self._refuse_head()
         elif self._state == "head" and self._timer is None:  # it began behind the body before it
             self._arm(self.limits.head_seconds, self._head_timeout)
 
@@ -123,10 +123,8 @@ class _BoundedHttp(HttpToolsProtocol):
             return
         self._swallowed = 0
         self._disarm()
-        if len(self.url) > self.limits.uri_bytes:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG)
-        elif self._head_size > self.limits.head_bytes:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self._head_size > self.limits.head_bytes:
+            self._refuse_head()
         else:
             super().on_headers_complete()
             self._state = "body"
@@ -210,6 +208,12 @@ class _BoundedHttp(HttpToolsProtocol):
             self._watch_writing(True)
 
     # Refusals
+
+    def _refuse_head(self) -> None:
+        """A URI over its limit in a head that fits is for the application, which answers with a report."""
+        in_uri = self._state == "head" and len(self.url) > self.limits.uri_bytes
+        too_long = HTTPStatus.REQUEST_URI_TOO_LONG
+        self._refuse(too_long if in_uri else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _refuse(self, status: HTTPStatus) -> None:
         """End the connection with this status, after an answer that is still under way."""

@@ -31,6 +31,7 @@ def run_server(settings: Settings, *, app: str = APP) -> None:
     """
     settings = absolute(settings)
     refuse_exposure(settings)
+    os.umask(0o077)  # whatever we or our workers make is patient data
     for warning in warnings_for(settings):
         click.echo(f"Warning: {warning}", err=True)
     with owned(settings.data, "serve"), listen(settings) as listening:

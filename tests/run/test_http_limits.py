@@ -74,11 +74,11 @@ def _serves(address: tuple[str, int]) -> bool:
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET /" + b"a" * 17000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 17000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 3000 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40000, 431),
-        (b"GET /" + b"a" * 40000, 431),
+        (b"GET /" + b"a" * 40000, 414),
         (b"NONSENSE\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", 400),
@@ -98,6 +98,12 @@ def test_what_breaks_the_bounds_or_the_grammar_is_refused_and_closed(
     with _connected(address, request_bytes) as connection:
         assert _status(_answer(connection)) == status
     assert _serves(address)
+
+
+def test_a_long_uri_in_a_head_that_fits_is_left_to_the_application(address: tuple[str, int]) -> None:
+    request = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with _connected(address, request) as connection:
+        assert _status(_answer(connection)) == 200
 
 
 def test_the_refusal_reaches_a_client_that_is_still_sending(address: tuple[str, int]) -> None:
