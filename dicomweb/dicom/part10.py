@@ -89,50 +89,24 @@ def scan(
     """
     received = Digesting(chunks)
     window = Window(received)
-    try:
-        preamble, meta = _opening(window)
-    except CutOff:
-        raise InvalidDicom("The object is cut off in its File Meta Information.") from None
+    preamble, meta = _opening(window)
     offset = window.tell()
     received.begin(memoryview(window.data)[window.position :])
-    try:
-        window.require(8)
-        syntax, encoding, warnings = _transfer_syntax(window, meta)
-    except CutOff:
-        raise InvalidDicom("The object holds no data set.") from None
-    dataset = window
-    if syntax.deflated:
-        dataset = Window(
-            inflated(
-                window,
-                inflate_bytes=limits.inflate_bytes,
-                inflate_ratio=limits.inflate_ratio,
-                on_inflated=on_inflated,
-            )
-        )
+    syntax, encoding, warnings = _transfer_syntax(window, meta)
+    dataset = _inflated(window, limits, on_inflated) if syntax.deflated else window
     reader = DatasetReader(dataset, limits)
     for sentence in warnings:
         reader.warn(sentence)
     attributes, identity = _read(reader, encoding)
-    for piece in dataset.drain():
-        if reader.padded and piece.strip(b"\0\r\n "):
-            raise _identified(InvalidDicom("The data set is interrupted by zeros."), reader)
-    try:
-        syntax = true_syntax(reader, syntax, encoding)
-    except InvalidDicom as refused:
-        raise _identified(refused, reader) from None
-    layout, frame_entries = pixel_layout(reader, attributes, syntax)
+    _read_rest(dataset, reader)
+    syntax, layout, frame_entries = _pixels(reader, attributes, syntax, encoding)
+    uids = {"sop_class_uid": identity[_SOP_CLASS], "sop_instance_uid": identity[_SOP_INSTANCE]}
     return Scan(
         study_instance_uid=identity[_STUDY],
         series_instance_uid=identity[_SERIES],
-        sop_instance_uid=identity[_SOP_INSTANCE],
-        sop_class_uid=identity[_SOP_CLASS],
+        **uids,
         transfer_syntax_uid=syntax.uid,
-        file_meta=meta.written(
-            sop_class_uid=identity[_SOP_CLASS],
-            sop_instance_uid=identity[_SOP_INSTANCE],
-            transfer_syntax_uid=syntax.uid,
-        ),
+        file_meta=meta.written(**uids, transfer_syntax_uid=syntax.uid),
         preamble=preamble if preamble.startswith(_TIFF) else None,
         dataset_offset=offset,
         dataset_length=received.length - offset,
@@ -146,8 +120,43 @@ def scan(
     )
 
 
+def _inflated(window: Window, limits: ScanLimits, on_inflated: Callable[[bytes], None] | None) -> Window:
+    return Window(
+        inflated(
+            window,
+            inflate_bytes=limits.inflate_bytes,
+            inflate_ratio=limits.inflate_ratio,
+            on_inflated=on_inflated,
+        )
+    )
+
+
+def _read_rest(dataset: Window, reader: DatasetReader) -> None:
+    """Take what follows the last element: the digest covers it too."""
+    for piece in dataset.drain():
+        if reader.padded and piece.strip(b"\0\r\n "):
+            raise _identified(InvalidDicom("The data set is interrupted by zeros."), reader)
+
+
+def _pixels(
+    reader: DatasetReader, attributes: dict[str, Any], syntax: TransferSyntax, encoding: Encoding
+) -> tuple[TransferSyntax, PixelLayout | None, bytes]:
+    try:
+        syntax = true_syntax(reader, syntax, encoding)
+    except InvalidDicom as refused:
+        raise _identified(refused, reader) from None
+    return syntax, *pixel_layout(reader, attributes, syntax)
+
+
 def _opening(window: Window) -> tuple[bytes, FileMeta]:
     """Preamble (empty when absent) and File Meta Information, as far as they are there (P-02)."""
+    try:
+        return _preamble_and_meta(window)
+    except CutOff:
+        raise InvalidDicom("The object is cut off in its File Meta Information.") from None
+
+
+def _preamble_and_meta(window: Window) -> tuple[bytes, FileMeta]:
     preamble = b""
     if window.available(_PREAMBLE_SIZE + 4) and window.data.startswith(b"DICM", _PREAMBLE_SIZE):
         preamble = window.take(_PREAMBLE_SIZE)
@@ -187,6 +196,8 @@ def _sniffed(window: Window) -> Encoding | None:
 
 def _transfer_syntax(window: Window, meta: FileMeta) -> tuple[TransferSyntax, Encoding, list[str]]:
     """What the File Meta Information claims, held against the first element of the data set."""
+    if not window.available(8):
+        raise InvalidDicom("The object holds no data set.")
     claimed, seen = meta.transfer_syntax_uid, _sniffed(window)
     syntax = lookup(claimed) if claimed else None
     if claimed and syntax is None:
