@@ -21,9 +21,12 @@ from conformance.suite.objects import (
 from conformance.suite.part10 import DEFLATED, Element, Encoding, attributes, encode, file_meta
 from conformance.suite.raw import exchange, open_socket, raw_request
 from conformance.suite.samples import SAMPLES
-from conformance.suite.session import DICOM, JSON, OCTETS, Session
+from conformance.suite.session import DICOM, JSON, OCTETS, Session, first
 
 CONTENT_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+
+# Processing failure, duplicate, SOP class not supported (PS3.4 B.2.3, PS3.7 C).
+OTHER_REASONS = (0x0110, 0x0111, 0x0122)
 
 
 def _still_serves(session: Session) -> None:
@@ -37,6 +40,11 @@ def _refused_or_stored(session: Session, data: bytes, name: str, *, study: str =
         session.studies.add(study)
     answer = session.store_parts([data])
     expect(answer.status in (200, 202, 400, 409, 413), f"{name}: {answer.status}")
+    reasons = [first(item, "00081197", 0) for item in answer.items("00081198") + answer.items("0008119A")]
+    known = all(
+        reason >> 8 in (0xA7, 0xA9) or reason >> 12 == 0xC or reason in OTHER_REASONS for reason in reasons
+    )
+    expect(known, f"{name}: failure reasons {[f'{reason:#06x}' for reason in reasons]}")
     _still_serves(session)
     return answer.status
 

@@ -10,6 +10,7 @@ from conformance.suite.check import expect, expect_equal, shows
 from conformance.suite.checks.library import POSITRON, letters, library
 from conformance.suite.dictionary import tag_of
 from conformance.suite.objects import make
+from conformance.suite.part10 import Element
 from conformance.suite.session import Session, first
 
 # Keys of Table 10.6.1-5 with a value that, within the library, only study A has (and there, where the key
@@ -120,6 +121,28 @@ def any_attribute_matches_undeclared(session: Session) -> str:
     found = session.search("/instances", f"StudyInstanceUID={made.alpha[0].study}&EchoTime=17.5")
     expect_equal(len(found), 1, "instances by EchoTime")
     return "EchoTime and a nested UID on studies, series, instances"
+
+
+@shows("Q-13", "Q-53")
+def private_attributes_match_with_their_creator(session: Session) -> str:
+    maker = f"CONFORMANCE {session.token}"
+    extra = {
+        0x00290010: Element("LO", "ANOTHER MAKER"),
+        0x00290011: Element("LO", maker),
+        0x00291001: Element("LO", "other"),
+        0x00291101: Element("LO", "wanted"),
+    }
+    instance = make(session, extra=extra)
+    session.stored(instance)
+    key = f"00290010={quote(maker)}&00291001="
+    found = session.search("/instances", f"SOPInstanceUID={instance.sop}&{key}wanted")
+    expect_equal(len(found), 1, "instances found by the private value, in another block than the key's")
+    expect_equal(
+        session.search("/instances", f"SOPInstanceUID={instance.sop}&{key}other"), [], "by another maker's"
+    )
+    values = [one.get("Value") for tag, one in found[0].items() if tag.startswith("0029")]
+    expect([maker] in values and ["wanted"] in values, f"creator and value returned: {values}")
+    return "the block is found by its creator; creator and value are returned"
 
 
 @shows("Q-04")
