@@ -217,7 +217,7 @@ def single_part_instances(session: Session) -> str:
     return "one instance 200, study and series 406"
 
 
-@shows("W-40")
+@shows("M-01", "W-40")
 def bulkdata_of_an_instance_by_its_legacy_form(session: Session) -> str:
     image = pictures.native(session)
     parts = session.parts(image.path, 'multipart/related; type="application/octet-stream"')

@@ -137,9 +137,8 @@ def private_attributes_match_with_their_creator(session: Session) -> str:
     key = f"00290010={quote(maker)}&00291001="
     found = session.search("/instances", f"SOPInstanceUID={instance.sop}&{key}wanted")
     expect_equal(len(found), 1, "instances found by the private value, in another block than the key's")
-    expect_equal(
-        session.search("/instances", f"SOPInstanceUID={instance.sop}&{key}other"), [], "by another maker's"
-    )
+    others = session.search("/instances", f"SOPInstanceUID={instance.sop}&{key}other")
+    expect_equal(others, [], "instances found by the value of another maker")
     values = [one.get("Value") for tag, one in found[0].items() if tag.startswith("0029")]
     expect([maker] in values and ["wanted"] in values, f"creator and value returned: {values}")
     return "the block is found by its creator; creator and value are returned"
