@@ -137,7 +137,7 @@ CREATE INDEX blob_doomed ON public.blob USING btree (doomed_at) WHERE (doomed_at
 CREATE INDEX instance_blob ON public.instance USING btree (blob_key);
 CREATE INDEX instance_inflated ON public.instance USING btree (inflated_key) WHERE (inflated_key IS NOT NULL);
 CREATE INDEX instance_order ON public.instance USING btree (series_row, instance_number, sop_instance_uid);
-CREATE INDEX instance_sop_class ON public.instance USING btree (sop_class_uid, tenant_id) WHERE (superseded_at IS NULL);
+CREATE INDEX instance_sop_class ON public.instance USING btree (sop_class_uid);
 CREATE UNIQUE INDEX instance_uid ON public.instance USING btree (tenant_id, sop_instance_uid) WHERE (superseded_at IS NULL);
 CREATE INDEX instance_version ON public.instance USING btree (tenant_id, sop_instance_uid) WHERE (superseded_at IS NOT NULL);
 CREATE INDEX series_modality ON public.series USING btree (tenant_id, modality);

@@ -21,7 +21,8 @@ _DROP_EMPTY_SERIES = """
     DELETE FROM series WHERE id = ANY ($1::bigint[]) AND number_of_instances = 0
     RETURNING series_instance_uid
 """
-# A SOP class stays as long as one instance has it: the first one found ends the search.
+# A SOP class stays as long as one instance has it: the first one found ends the search. OFFSET keeps that
+# search within the study: it must not begin with all instances of the class.
 _RECOUNT_STUDIES = f"""
     UPDATE study AS s
        SET (number_of_series, number_of_instances, modalities) = (
@@ -31,8 +32,10 @@ _RECOUNT_STUDIES = f"""
                  FROM series WHERE study_row = s.id),
            sop_classes = ARRAY (
                SELECT uid FROM unnest(s.sop_classes) AS uid
-                WHERE EXISTS (SELECT FROM series AS e JOIN instance AS i ON i.series_row = e.id
-                               WHERE e.study_row = s.id AND i.sop_class_uid = uid AND {CURRENT})
+                WHERE EXISTS (SELECT FROM series AS e, LATERAL (
+                                  SELECT sop_class_uid FROM instance AS i
+                                   WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
+                               WHERE e.study_row = s.id AND i.sop_class_uid = uid)
                 ORDER BY uid),
            revision = nextval('revision'), updated_at = now()
      WHERE id = ANY ($1::bigint[])
@@ -64,11 +67,13 @@ async def recount(db: Connection, studies: Collection[int], series: Collection[i
 
 _LOCK_BLOBS = """
     SELECT FROM blob
-     WHERE blob_key IN (SELECT blob_key FROM instance WHERE id = ANY ($1::bigint[]) UNION
-                        SELECT inflated_key FROM instance WHERE id = ANY ($1::bigint[]))
+     WHERE blob_key = ANY (ARRAY (
+               SELECT blob_key FROM instance WHERE id = ANY ($1::bigint[]) UNION
+               SELECT inflated_key FROM instance WHERE id = ANY ($1::bigint[])))
      ORDER BY blob_key
        FOR NO KEY UPDATE
 """
+# The objects are there: as an upsert, each is found by its key, where an update could join the whole table.
 # An object that no row points to is doomed: swept after a time of grace, so that no running answer is torn.
 _REMOVE = """
     WITH gone AS (
@@ -83,11 +88,11 @@ _REMOVE = """
                 SELECT inflated_key FROM gone WHERE inflated_key IS NOT NULL) AS pointed (key)
          GROUP BY key
     )
-    UPDATE blob AS b
-       SET live = b.live - r.rows,
-           doomed_at = CASE WHEN b.live - r.rows <= 0 THEN now() ELSE b.doomed_at END
-      FROM released AS r
-     WHERE b.blob_key = r.key
+    INSERT INTO blob AS b (blob_key, size, live)
+    SELECT key, 0, rows FROM released
+        ON CONFLICT (blob_key) DO UPDATE
+       SET live = b.live - EXCLUDED.live,
+           doomed_at = CASE WHEN b.live <= EXCLUDED.live THEN now() ELSE b.doomed_at END
 """
 
 

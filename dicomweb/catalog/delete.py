@@ -10,19 +10,19 @@ from dicomweb.catalog.lookup import raise_missing
 from dicomweb.catalog.pool import Connection, Pool, indexed_connection
 from dicomweb.dicom.target import Target
 
-# Old versions go with the newest one: they follow it to its series.
-_BELOW = {
-    "study": "e.study_row = $1",
-    "series": "e.study_row = $1 AND e.series_instance_uid = $2",
-    "instance": "e.study_row = $1 AND e.series_instance_uid = $2 AND i.sop_instance_uid = $3",
-}
+# Old versions go with the newest one: they follow it to its series. OFFSET keeps the planner from joining the
+# other way round.
 _FIND = {
     level: f"""
         SELECT i.id, i.series_row, i.superseded_at IS NULL AS is_current
-          FROM series AS e JOIN instance AS i ON i.series_row = e.id
+          FROM series AS e, LATERAL (SELECT * FROM instance WHERE series_row = e.id OFFSET 0) AS i
          WHERE {below}
     """
-    for level, below in _BELOW.items()
+    for level, below in {
+        "study": "e.study_row = $1",
+        "series": "e.study_row = $1 AND e.series_instance_uid = $2",
+        "instance": "e.study_row = $1 AND e.series_instance_uid = $2 AND i.sop_instance_uid = $3",
+    }.items()
 }
 _BURY = """
     INSERT INTO tombstone (tenant_id, study_instance_uid, series_instance_uid, sop_instance_uid)

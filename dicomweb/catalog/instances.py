@@ -86,7 +86,7 @@ async def _add_turn(
     for attempt in range(_ATTEMPTS):
         async with indexed_connection(pool) as db:
             try:
-                async with write_transaction(db):
+                async with write_transaction(db, hashing=True):
                     return await _add(db, tenant_id, new, duplicates, blobs, create=attempt > 0)
             except (TryAgain, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
                 continue
@@ -160,7 +160,11 @@ _FOLLOW = """
        SET series_row = (SELECT series_row FROM instance AS new
                           WHERE new.tenant_id = $1 AND new.sop_instance_uid = old.sop_instance_uid
                             AND new.superseded_at IS NULL)
-     WHERE old.tenant_id = $1 AND old.sop_instance_uid = ANY ($2::text[]) AND old.superseded_at IS NOT NULL
+     WHERE old.id = ANY (ARRAY (
+               SELECT i.id FROM unnest($2::text[]) AS uid, LATERAL (
+                   SELECT id FROM instance
+                    WHERE tenant_id = $1 AND sop_instance_uid = uid AND superseded_at IS NOT NULL
+                   OFFSET 0) AS i))
 """
 
 
@@ -222,6 +226,9 @@ def _assign(columns: type, source: str) -> str:
 # Every instance names its study and series by number: each variant of their attributes is sent
 # once. The instances that are not there yet (`fresh`) are inserted, and of each study and series the
 # variant of the last of them wins (Q-60). All of it sees one snapshot, taken when the studies were locked.
+# Lists of this statement are joined by hashing; tables are only met through an index, a row at a time, which
+# is what the subqueries with LIMIT and the upsert of a study that is there are for: without statistics, the
+# planner would rather read a whole table.
 _INSERT = f"""
 WITH
 revision AS MATERIALIZED (SELECT nextval('revision') AS value),
@@ -244,7 +251,6 @@ offered AS MATERIALIZED (
         attributes, digest, file_meta, preamble, pixel_layout, metadata, bulkdata, entries, position)
 ),
 taken AS MATERIALIZED (
-    -- LIMIT forbids the planner to walk the tenant's instances and look each up among the offered ones.
     SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row, i.damaged_at
       FROM offered AS o, LATERAL (
           SELECT * FROM instance AS i
@@ -296,42 +302,54 @@ new_frames AS (
     INSERT INTO instance_frames (instance_row, entries)
     SELECT id, entries FROM fresh WHERE entries <> ''
 ),
+settled AS (
+    SELECT study_row, array_agg(id) AS ids, array_agg(DISTINCT modality) AS modalities,
+           count(*) FILTER (WHERE (SELECT o.id FROM series AS o WHERE o.id = e.id) IS NULL) AS created
+      FROM changed_series AS e GROUP BY study_row
+),
 changed_study AS (
-    UPDATE study AS s
-       SET revision = revision.value, updated_at = now(), attributes = v.attributes,
-           number_of_instances = s.number_of_instances + f.instances,
-           number_of_series = s.number_of_series
-               + (SELECT count(*) FROM changed_series AS e
-                   WHERE e.study_row = s.id AND NOT EXISTS (SELECT FROM series AS o WHERE o.id = e.id)),
-           modalities = ARRAY (
-               SELECT modality FROM series AS e
-                WHERE e.study_row = s.id AND modality IS NOT NULL
-                  AND e.id NOT IN (SELECT id FROM changed_series)
+    INSERT INTO study (id, tenant_id, revision, attributes, number_of_instances, number_of_series,
+                       modalities, sop_classes, {_names(StudyColumns)})
+    OVERRIDING SYSTEM VALUE
+    SELECT v.study_row, $1, revision.value, v.attributes,
+           s.number_of_instances + f.instances,
+           s.number_of_series + e.created,
+           ARRAY (
+               SELECT modality FROM series
+                WHERE study_row = v.study_row AND modality IS NOT NULL AND id <> ALL (e.ids)
                 UNION
-               SELECT modality FROM changed_series AS e WHERE e.study_row = s.id AND modality IS NOT NULL
+               SELECT modality FROM unnest(e.modalities) AS modality WHERE modality IS NOT NULL
                 ORDER BY 1),
-           sop_classes = ARRAY (
-               SELECT unnest(s.sop_classes) UNION SELECT unnest(f.sop_classes) ORDER BY 1),
-           {_assign(StudyColumns, "v")}
-      FROM (SELECT count(*) AS instances, array_agg(DISTINCT sop_class_uid) AS sop_classes,
+           ARRAY (SELECT unnest(s.sop_classes) UNION SELECT unnest(f.sop_classes) ORDER BY 1),
+           {_names(StudyColumns, prefix="v.")}
+      FROM (SELECT study_row, count(*) AS instances, array_agg(DISTINCT sop_class_uid) AS sop_classes,
                    (array_agg(study_at ORDER BY position DESC))[1] AS last
               FROM fresh GROUP BY study_row) AS f
-      JOIN study_variant AS v ON v.at = f.last, revision
-     WHERE s.id = v.study_row
+      JOIN settled AS e USING (study_row)
+      JOIN study_variant AS v ON v.at = f.last,
+           LATERAL (SELECT * FROM study WHERE id = v.study_row LIMIT 1) AS s, revision
+        ON CONFLICT (id) DO UPDATE
+       SET revision = EXCLUDED.revision, updated_at = now(), attributes = EXCLUDED.attributes,
+           number_of_instances = EXCLUDED.number_of_instances, number_of_series = EXCLUDED.number_of_series,
+           modalities = EXCLUDED.modalities, sop_classes = EXCLUDED.sop_classes,
+           {_assign(StudyColumns, "EXCLUDED")}
 ),
 risen AS (
-    DELETE FROM tombstone AS t
-     USING (SELECT v.study_instance_uid, k.*
-              FROM fresh AS f JOIN study_variant AS v ON v.at = f.study_at,
-                   LATERAL (VALUES ('', ''), (f.series_instance_uid, ''),
-                                   (f.series_instance_uid, f.sop_instance_uid))
-                   AS k (series_instance_uid, sop_instance_uid)) AS k
-     WHERE t.tenant_id = $1 AND t.study_instance_uid = k.study_instance_uid
-       AND t.series_instance_uid = k.series_instance_uid AND t.sop_instance_uid = k.sop_instance_uid
+    DELETE FROM tombstone
+     WHERE ctid = ANY (ARRAY (
+         SELECT t.ctid
+           FROM fresh AS f JOIN study_variant AS v ON v.at = f.study_at,
+                LATERAL (VALUES ('', ''), (f.series_instance_uid, ''),
+                                (f.series_instance_uid, f.sop_instance_uid))
+                AS k (series_instance_uid, sop_instance_uid),
+                LATERAL (SELECT ctid FROM tombstone AS t
+                          WHERE t.tenant_id = $1 AND t.study_instance_uid = v.study_instance_uid
+                            AND t.series_instance_uid = k.series_instance_uid
+                            AND t.sop_instance_uid = k.sop_instance_uid LIMIT 1) AS t))
 )
-SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row, e.study_row,
-       t.damaged_at IS NOT NULL
-  FROM taken AS t JOIN series AS e ON e.id = t.series_row
+SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row,
+       (SELECT study_row FROM series WHERE id = t.series_row), t.damaged_at IS NOT NULL
+  FROM taken AS t
 """  # noqa: S608  (made of the names and types of our own classes only)
 
 

@@ -26,9 +26,12 @@ class TryAgain(Exception):
 
 
 @asynccontextmanager
-async def write_transaction(db: Connection) -> AsyncIterator[None]:
-    """A transaction that is over, one way or the other, when the block is. Raises Unavailable."""
-    await db.execute("BEGIN")
+async def write_transaction(db: Connection, *, hashing: bool = False) -> AsyncIterator[None]:
+    """A transaction that is over, one way or the other, when the block is. Raises Unavailable.
+
+    hashing: its statements join long lists, and keep the planner from hashing tables themselves.
+    """
+    await db.execute("BEGIN; SET LOCAL enable_hashjoin = on" if hashing else "BEGIN")
     try:
         yield
     except BaseException:
@@ -51,7 +54,9 @@ class LockedStudies:
 _LOCK = """
     SELECT id, study_instance_uid
       FROM study
-     WHERE tenant_id = $1 AND study_instance_uid = ANY ($2::text[])
+     WHERE id = ANY (ARRAY (
+               SELECT s.id FROM unnest($2::text[]) AS uid, LATERAL (
+                   SELECT id FROM study WHERE tenant_id = $1 AND study_instance_uid = uid LIMIT 1) AS s))
      ORDER BY study_instance_uid
        FOR NO KEY UPDATE
 """

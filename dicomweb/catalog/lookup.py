@@ -116,10 +116,21 @@ _SOURCE_FIELDS = 19
 SOURCE_TABLES = (
     "FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row"
 )
-_INSTANCE = f"""
-    {SOURCE_TABLES}
-    WHERE i.tenant_id = $1 AND i.sop_instance_uid = $4 AND i.superseded_at IS NULL
-      AND e.series_instance_uid = $3 AND s.study_instance_uid = $2
+# From the instance upwards and in no other order, whatever the planner believes: LIMIT keeps the steps apart.
+_INSTANCE = """
+    FROM (SELECT * FROM instance
+           WHERE tenant_id = $1 AND sop_instance_uid = $4 AND superseded_at IS NULL LIMIT 1) AS i,
+         LATERAL (SELECT * FROM series WHERE id = i.series_row LIMIT 1) AS e,
+         LATERAL (SELECT * FROM study WHERE id = e.study_row LIMIT 1) AS s
+    WHERE e.series_instance_uid = $3 AND s.study_instance_uid = $2
+"""
+# And from the study downwards.
+_STUDY = """
+    FROM (SELECT * FROM study WHERE tenant_id = $1 AND study_instance_uid = $2 LIMIT 1) AS s
+"""
+_SERIES = f"""
+    {_STUDY}, LATERAL (
+        SELECT * FROM series WHERE study_row = s.id AND series_instance_uid = $3 LIMIT 1) AS e
 """
 
 _ONE_SOURCE = f"SELECT {SOURCE_COLUMNS} {_INSTANCE}"
@@ -252,25 +263,21 @@ CURRENT = "coalesce(i.superseded_at, 'infinity') = 'infinity'"
 _STUDY_CONTENTS = f"""
     SELECT s.revision, (
         SELECT {_ORDERED_ROWS}
-          FROM series AS e JOIN instance AS i ON i.series_row = e.id AND {CURRENT}
+          FROM series AS e,
+               LATERAL (SELECT * FROM instance AS i WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
          WHERE e.study_row = s.id)
-      FROM study AS s
-     WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
+    {_STUDY}
 """
 _SERIES_CONTENTS = f"""
     SELECT e.revision, (
         SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND {CURRENT})
-      FROM study AS s JOIN series AS e ON e.study_row = s.id AND e.series_instance_uid = $3
-     WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
+    {_SERIES}
 """
 _INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id) {_INSTANCE}"
 _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _INSTANCE_CONTENTS}
 
-_STUDY_REVISION = "SELECT revision FROM study AS s WHERE s.tenant_id = $1 AND s.study_instance_uid = $2"
-_SERIES_REVISION = """
-    SELECT e.revision FROM study AS s JOIN series AS e ON e.study_row = s.id AND e.series_instance_uid = $3
-     WHERE s.tenant_id = $1 AND s.study_instance_uid = $2
-"""
+_STUDY_REVISION = f"SELECT s.revision {_STUDY}"
+_SERIES_REVISION = f"SELECT e.revision {_SERIES}"
 _INSTANCE_REVISION = f"SELECT i.revision {_INSTANCE}"
 _REVISION = {"study": _STUDY_REVISION, "series": _SERIES_REVISION, "instance": _INSTANCE_REVISION}
 
@@ -356,9 +363,11 @@ def _first(attributes: dict[str, Any], tag: str) -> Any:
 # --- what is not there -----------------------------------------------------------------------------
 
 _TOMBSTONE = """
-    SELECT FROM tombstone
-     WHERE tenant_id = $1 AND study_instance_uid = $2
-       AND (series_instance_uid, sop_instance_uid) IN (('', ''), ($3, ''), ($3, $4))
+    SELECT FROM (VALUES ('', ''), ($3::text, ''), ($3, $4::text)) AS k (series, instance), LATERAL (
+               SELECT FROM tombstone
+                WHERE tenant_id = $1 AND study_instance_uid = $2
+                  AND series_instance_uid = k.series AND sop_instance_uid = k.instance
+                LIMIT 1) AS t
      LIMIT 1
 """
 

@@ -28,6 +28,8 @@ _ACQUIRE_SECONDS = 15.0
 _CONNECT_SECONDS = 10.0
 # Nothing the archive asks takes this long; a statement that does is stuck behind a lock or a dying disk.
 _STATEMENT_SECONDS = 120.0
+# A plan that was made when the tables were small is made anew after this time, statistics or not.
+_PLAN_SECONDS = 60
 
 _SESSION = {
     "application_name": "dicomweb",
@@ -90,6 +92,7 @@ async def _connections(url: str, size: int, session: dict[str, str]) -> _Connect
         command_timeout=_STATEMENT_SECONDS,
         server_settings=session,
         reset=_keep_session,
+        max_cached_statement_lifetime=_PLAN_SECONDS,
     )
 
 

@@ -51,8 +51,7 @@ CREATE TABLE study (
     patient_birth_date integer,
     patient_sex text COLLATE "C",
     -- The level's own attributes as the DICOM JSON object that a search sends.
-    attributes bytea NOT NULL,
-    UNIQUE (tenant_id, study_instance_uid)
+    attributes bytea NOT NULL
 ) WITH (fillfactor = 70);  -- every stored instance updates its study and series: room to do so in place
 CREATE INDEX study_started ON study (tenant_id, started_from DESC NULLS LAST, study_instance_uid);
 CREATE INDEX study_patient_id ON study (tenant_id, patient_id);
@@ -64,6 +63,9 @@ CREATE INDEX study_patient_birth_date ON study (tenant_id, patient_birth_date);
 CREATE INDEX study_patient_name_groups ON study USING gin (patient_name_groups gin_trgm_ops);
 CREATE INDEX study_study_description ON study USING gin (study_description gin_trgm_ops);
 CREATE INDEX study_modalities ON study USING gin (modalities);
+-- Here and below the index that finds a row by its UID is made last. While a table is new and empty all
+-- indexes look alike to the planner, and of equals it takes the newest.
+ALTER TABLE study ADD UNIQUE (tenant_id, study_instance_uid);
 
 CREATE TABLE series (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -88,12 +90,12 @@ CREATE TABLE series (
     -- One element an item of RequestAttributesSequence, in step; '' where the item has no value.
     scheduled_procedure_step_ids text[] COLLATE "C",
     requested_procedure_ids text[] COLLATE "C",
-    attributes bytea NOT NULL,
-    UNIQUE (study_row, series_instance_uid)
+    attributes bytea NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX series_uid ON series (tenant_id, series_instance_uid);
 CREATE INDEX series_order ON series (study_row, series_number, series_instance_uid);
 CREATE INDEX series_modality ON series (tenant_id, modality);
+ALTER TABLE series ADD UNIQUE (study_row, series_instance_uid);
 
 CREATE TABLE instance (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -131,14 +133,15 @@ CREATE TABLE instance (
     -- Bytes found missing or damaged while reading.
     damaged_at timestamptz
 );
-CREATE UNIQUE INDEX instance_uid ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NULL;
 CREATE INDEX instance_version ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NOT NULL;
 -- Of old versions too: the foreign key and the deletion of a series look for them by this index.
 CREATE INDEX instance_order ON instance (series_row, instance_number, sop_instance_uid);
--- Not by tenant first: before there are statistics, the planner takes that for as good as instance_uid.
-CREATE INDEX instance_sop_class ON instance (sop_class_uid, tenant_id) WHERE superseded_at IS NULL;
+-- Neither with the tenant nor for current rows only: while the table is new, the planner would take that for as
+-- good as instance_uid.
+CREATE INDEX instance_sop_class ON instance (sop_class_uid);
 CREATE INDEX instance_blob ON instance (blob_key);
 CREATE INDEX instance_inflated ON instance (inflated_key) WHERE inflated_key IS NOT NULL;
+CREATE UNIQUE INDEX instance_uid ON instance (tenant_id, sop_instance_uid) WHERE superseded_at IS NULL;
 
 -- Beside the row, so that searches and frame reads never touch it. Here and for frames there is no foreign
 -- key: its trigger for every row made the deletion of a large study four times as long, and both tables are

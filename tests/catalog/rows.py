@@ -164,10 +164,14 @@ _WRONG_COUNTS = """
      GROUP BY e.id HAVING e.number_of_instances <> count(i.id) OR count(i.id) = 0
 """
 _WRONG_BLOBS = """
-    SELECT b.blob_key, b.live, b.doomed_at, count(i.id)
-      FROM blob AS b LEFT JOIN instance AS i ON b.blob_key IN (i.blob_key, i.inflated_key)
-     GROUP BY b.blob_key
-    HAVING b.live <> count(i.id) OR (b.doomed_at IS NOT NULL) <> (count(i.id) = 0)
+    WITH pointed AS (
+        SELECT key, count(*) AS rows
+          FROM (SELECT blob_key FROM instance UNION ALL
+                SELECT inflated_key FROM instance WHERE inflated_key IS NOT NULL) AS p (key)
+         GROUP BY key)
+    SELECT b.blob_key, b.live, b.doomed_at, p.rows
+      FROM blob AS b LEFT JOIN pointed AS p ON p.key = b.blob_key
+     WHERE b.live <> coalesce(p.rows, 0) OR (b.doomed_at IS NOT NULL) <> (p.rows IS NULL)
 """
 _STRAY_DETAILS = """
     SELECT instance_row FROM instance_metadata WHERE instance_row NOT IN (SELECT id FROM instance)
