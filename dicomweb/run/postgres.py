@@ -143,6 +143,7 @@ class EmbeddedPostgres:
     def launch(self) -> None:
         """Start the server process, without waiting for it to answer."""
         assert self._private is not None
+        self._old_server_lives()
         options = {**_OPTIONS, "unix_socket_directories": str(self._private.path), **self.options}
         arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
         with self._open_log() as log:
@@ -224,23 +225,27 @@ class EmbeddedPostgres:
         fresh.rename(self.cluster)
 
     def _wait_for_old_server(self) -> None:
-        """Wait for a server that lost its parent, and see that its number does not stand in the way.
+        """Wait for a server that lost its parent."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._old_server_lives():
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Another PostgreSQL still runs over {self.cluster}.")
+            time.sleep(0.05)
 
-        A dead server's process number may still be taken: by a zombie where nobody reaps (a container
-        without init), or by another program after a restart of the container. PostgreSQL would then take
-        that for its predecessor and refuse to start.
+    def _old_server_lives(self) -> bool:
+        """Whether a former server, or a part of it, still runs; where not, its postmaster.pid is removed.
+
+        The number in there may be taken again: by a zombie where nobody reaps (a container without init),
+        or by another program after a restart of the container. PostgreSQL would take that for its
+        predecessor and refuse to start; the owner's lock on the data directory rules out a second server.
         """
         lines = _postmaster_lines(self.cluster)
         if not lines or not lines[0].isdigit() or not _HERE.exists():
-            return
-        pid, memory = int(lines[0]), lines[6].split()[-1:] if len(lines) > 6 else []
-        deadline = time.monotonic() + _STOP_SECONDS
-        while working_directory(pid) == os.path.realpath(self.cluster) or _attached(memory):
-            if time.monotonic() > deadline:
-                raise Unavailable(f"Another PostgreSQL, process {pid}, still runs over {self.cluster}.")
-            time.sleep(0.05)
-        # Nobody holds its shared memory, and the owner's lock on the data directory rules out another server.
+            return False
+        if working_directory(int(lines[0])) == os.path.realpath(self.cluster) or _attached(lines[6:7]):
+            return True
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        return False
 
     def _give_up_unless_passing(self, deadline: float) -> None:
         passing = "pre-existing shared memory block" in self._last_words()
@@ -276,12 +281,14 @@ def _postmaster_lines(cluster: Path) -> list[str]:
 
 
 def _attached(memory: list[str]) -> bool:
-    """Whether a process still holds the shared memory segment of this number (Linux: /proc/sysvipc/shm)."""
+    """Whether a process holds the shared memory of this key and number (Linux: /proc/sysvipc/shm)."""
     try:
         segments = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
-    except OSError:
+        names = [tuple(int(number) % 2**32 for number in line.split()) for line in memory]
+    except (OSError, ValueError):
         return False
-    return any(segment[1] in memory and segment[6] != "0" for segment in segments)
+    held = {(int(segment[0]) % 2**32, int(segment[1])) for segment in segments if segment[6] != "0"}
+    return not held.isdisjoint(names)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
