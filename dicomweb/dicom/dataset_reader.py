@@ -18,7 +18,7 @@ from dicomweb.dicom.dictionary import VR_OF_TAG
 from dicomweb.dicom.element_header import HeaderReader
 from dicomweb.dicom.element_json import BulkValue, JsonMaker
 from dicomweb.dicom.encapsulation import Fragments, read_fragments
-from dicomweb.dicom.json_model import Element
+from dicomweb.dicom.json_model import Element, little_endian
 from dicomweb.dicom.limits import Budget, ScanLimits, too_large, value_too_long
 from dicomweb.dicom.scope import (
     EXPLICIT_HEADERS,
@@ -283,16 +283,20 @@ class DatasetReader:
             window.require(length)
             self.extended[tag] = window.data[window.position : window.position + length]
         offset, (ceiling, bulk) = window.tell(), self._ceiling(vr)
+        of_un = header.encoding.little and not scope.encoding.little
         if length <= ceiling:
             self._budget.charge(length)
-            scope.raw.append((tag, vr, window.take(length), offset))
+            value = window.take(length)
+            scope.raw.append((tag, vr, _as_big_endian(value, vr) if of_un else value, offset))
             if tag == _CHARACTER_SET:
                 self._declare(scope)
             return
         window.skip(length)
         if not bulk:
             raise value_too_long()
-        self._bulk(scope, header, offset, length)
+        # Readers turn bulkdata by its VR, so that of little-endian words must stay unknown.
+        words = of_un and _word(vr) > 1
+        self._bulk(scope, header._replace(vr="UN") if words else header, offset, length)
 
     def _ceiling(self, vr: str) -> tuple[int, bool]:
         """Longest plain value, and whether a longer one may be bulkdata."""
@@ -420,3 +424,15 @@ class DatasetReader:
             scope.charset = character_set(tuple(text.split("\\")))
             if scope.charset.unknown:
                 self.warn("Specific Character Set names a repertoire that is not known.")
+
+
+def _as_big_endian(value: bytes, vr: str) -> bytes:
+    """The value of an element sent as UN is little endian in every transfer syntax (PS3.5 6.2.2); the rest of
+    a big-endian data set is not, so it is turned to be read with the others."""
+    return little_endian(value, _word(vr))
+
+
+def _word(vr: str) -> int:
+    """Bytes of a VR's words; 2 where it is not resolved yet: 'OB or OW', 'US or SS'."""
+    known = VALUE_REPRESENTATIONS.get(vr)
+    return 2 if known is None else known.word

@@ -18,6 +18,8 @@ from pydicom.dataset import Dataset
 _BYTE_WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 
+# UN is little endian inside big endian too (PS3.5 6.2.2); pydicom turns what its dictionary knows.
+UNKNOWN_IN_BIG_ENDIAN = "cornerstone3D__CTImage.dcm_BigEndianExplicitTransferSyntax_1.2.840.10008.1.2.2.dcm"
 CORPORA = ("pydicom", "shared")
 
 

@@ -22,11 +22,9 @@ from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
 from dicomweb.errors import InvalidDicom
 from tests.builders import make_instance
-from tests.dicom.corpus import CORPORA, as_explicit_file, differences, paths, read
+from tests.dicom.corpus import CORPORA, UNKNOWN_IN_BIG_ENDIAN, as_explicit_file, differences, paths, read
 
 IMPLICIT, BIG, LITTLE = (True, True), (False, False), (False, True)
-# UN is little endian inside big endian too (PS3.5 6.2.2); pydicom turns what its dictionary knows.
-UNKNOWN_IN_BIG_ENDIAN = "cornerstone3D__CTImage.dcm_BigEndianExplicitTransferSyntax_1.2.840.10008.1.2.2.dcm"
 # pydicom reads nothing of it, because its pixel data is cut short.
 UNREAD_BY_PYDICOM = "dicom-test-files__emri_small_jpeg_2k_lossless_too_short.dcm"
 
