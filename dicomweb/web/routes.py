@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from dicomweb.settings import BASE_PATH
 from dicomweb.web import bulkdata, delete, frames, health, metadata, retrieve, search, store
@@ -58,7 +58,8 @@ _STUDIES_SERVICE = [
 ]
 
 ROUTES: list[BaseRoute] = [
-    Mount(BASE_PATH, routes=_STUDIES_SERVICE),
+    # No redirects: a trailing slash is taken off before, and /bulkdata is no /bulkdata/.
+    Mount(BASE_PATH, app=Router(_STUDIES_SERVICE, redirect_slashes=False)),
     _resource("/health/live", GET=health.live),
     _resource("/health/ready", GET=health.ready),
 ]
