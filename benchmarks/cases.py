@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.objects import Archived, Series, make_series
+from benchmarks.objects import Archived, make_series
 from benchmarks.servers import ArchiveServer
 from benchmarks.wire import Client
 
@@ -221,13 +221,14 @@ def _send(bare: Client, case: Case, size: int, _held: Archived) -> bytes:
 
 
 def _write(directory: Path, held: Archived) -> None:
-    """The limit of a durable store: the bytes in one new file, fsynced."""
-    path = directory / "limit.bin"
-    path.unlink(missing_ok=True)
-    series: Series = held.cts
+    """The limit of a durable store: the bytes in one new file, fsynced.
+
+    Files stay until the end, as stored ones do: to reuse a removed one's pages costs the kernel far less.
+    """
+    path = directory / f"{held.cts.series}.limit"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        for _, data in series.instances:
+        for _, data in held.cts.instances:
             os.write(descriptor, data)
         os.fsync(descriptor)
     finally:
