@@ -24,6 +24,7 @@ from dicomweb.dicom.target import Target
 LONGEST_TEXT = 512
 _LONGEST_LIST = 64
 _LARGEST_INTEGER = (1 << 31) - 1
+_DIGITS = tuple("-0123456789")
 # Level 1 is the fastest; metadata is mostly keys and compresses nearly as well as at any other.
 _ZSTD_LEVEL = 1
 
@@ -309,8 +310,14 @@ def _number(attributes: Attributes, tag: str) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as Python knows it: a number may be kept as a fragment, with the digits of its text (J-07)."""
-    return orjson.loads(orjson.dumps(value)) if isinstance(value, orjson.Fragment) else value
+    """A value as Python knows it. A number may be kept as a fragment with the digits of its text (J-07).
+
+    Only those digits are taken: they may be beyond every double, and a fragment of anything else is no key.
+    """
+    if not isinstance(value, orjson.Fragment):
+        return value
+    text = orjson.dumps(value).decode()
+    return text if text[:1] in _DIGITS else None
 
 
 def _name(attributes: Attributes, tag: str) -> tuple[str | None, str | None]:
@@ -345,15 +352,21 @@ class _Writer:
         return orjson.dumps(attributes).replace(self._KEY, self._prefixed)
 
     def level(self, attributes: Attributes, tags: tuple[str, ...], required: Mapping[str, str]) -> bytes:
-        """The attributes of one level; required ones that are missing are there without a value (Q-55)."""
-        found: dict[str, Any] = {}
-        for tag in tags:
-            element = attributes.get(tag)
-            if element is not None:
-                found[tag] = element
-            elif tag in required:
-                found[tag] = {"vr": required[tag]}
-        return self.whole(found)
+        return self.whole(level_attributes(attributes, tags, required))
+
+
+def level_attributes(
+    attributes: Attributes, tags: tuple[str, ...], required: Mapping[str, str]
+) -> dict[str, Any]:
+    """The attributes of one level; required ones that are missing are there without a value (Q-55)."""
+    found: dict[str, Any] = {}
+    for tag in tags:
+        element = attributes.get(tag)
+        if element is not None:
+            found[tag] = element
+        elif tag in required:
+            found[tag] = {"vr": required[tag]}
+    return found
 
 
 def bulkdata_index(bulkdata: tuple[BulkValue, ...]) -> bytes:

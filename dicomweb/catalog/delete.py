@@ -8,6 +8,7 @@ from dicomweb.catalog.counts import Vanished, recount, remove_instances
 from dicomweb.catalog.locks import lock_studies, write_transaction
 from dicomweb.catalog.lookup import raise_missing
 from dicomweb.catalog.pool import Connection, Pool, indexed_connection
+from dicomweb.catalog.restate import restate
 from dicomweb.dicom.target import Target
 
 # Old versions go with the newest one: they follow it to its series. OFFSET keeps the planner from joining the
@@ -52,8 +53,10 @@ async def _delete(db: Connection, tenant_id: int, target: Target) -> int:
     rows = await db.fetch(_FIND[target.level], study_row, *uids)
     if not rows:
         return 0
+    series_rows = {row["series_row"] for row in rows}
     await remove_instances(db, [row["id"] for row in rows])
-    vanished = await recount(db, [study_row], {row["series_row"] for row in rows})
+    await restate(db, study_row, series_rows)
+    vanished = await recount(db, [study_row], series_rows)
     await _bury(db, tenant_id, target, vanished)
     return sum(row["is_current"] for row in rows)
 

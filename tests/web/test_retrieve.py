@@ -282,6 +282,34 @@ def test_delete_hides_at_once_and_is_remembered(client: Client) -> None:
     assert client.get(_path(one)).status_code == 200
 
 
+def test_a_deleted_instance_no_longer_speaks_for_its_study_and_series(client: Client) -> None:
+    """Q-60: the latest instance that is stored has the word."""
+    study, series = new_uid(), new_uid()
+    stays, goes = (
+        make_instance(
+            study_instance_uid=study,
+            series_instance_uid=series,
+            attributes={
+                "StudyDescription": word,
+                "SeriesDescription": word,
+                "PatientID": word,
+                "Modality": modality,
+            },
+        )
+        for word, modality in (("stays", "CT"), ("goes", "MR"))
+    )
+    client.store(stays)
+    client.store(goes)
+    query = f"/series?StudyInstanceUID={study}&includefield=StudyDescription,PatientID,SeriesDescription"
+    for word in ("goes", "stays"):
+        (found,) = client.get(query).json()
+        assert [found[tag]["Value"] for tag in ("00081030", "00100020", "0008103E")] == [[word]] * 3
+        assert client.get(f"/studies?PatientID={word}&StudyInstanceUID={study}").status_code == 200
+        if word == "goes":
+            assert client.request("DELETE", _path(goes)).status_code == 204
+    assert client.get(f"/studies?StudyInstanceUID={study}").json()[0]["00080061"]["Value"] == ["CT"]
+
+
 def test_a_lost_blob_is_a_5xx_first_and_left_out_with_206_after(client: Client) -> None:
     study = new_uid()
     good, lost = (make_instance(study_instance_uid=study) for _ in range(2))
