@@ -177,7 +177,7 @@ class Settings:
         50_000, values.integer(1, 100_000_000), "Candidates examined for attributes that have no index."
     )
     search_seconds: float = _setting(
-        5.0, values.seconds, "Time for a search over attributes that have no index."
+        5.0, values.seconds, "Time for one search; beyond it the answer is 413."
     )
 
     s3_endpoint: str = _setting(
