@@ -22,6 +22,7 @@ from dicomweb.catalog.locks import (
     write_transaction,
 )
 from dicomweb.catalog.pool import Connection, Pool, indexed_connection
+from dicomweb.catalog.restate import restate
 from dicomweb.errors import Unavailable
 
 State = Literal["stored", "identical", "kept", "conflict", "replaced"]
@@ -195,6 +196,8 @@ async def _replace(
     await db.execute(_SUPERSEDE, [one.id for one in old])
     await _insert(db, tenant_id, new, studies, blobs)
     await db.execute(_FOLLOW, tenant_id, [one.sop_instance_uid for one in new])
+    for study_row in sorted(study_rows):  # those that an instance left for another study
+        await restate(db, study_row, {one.series_row for one in old if one.study_row == study_row})
     await recount(db, study_rows, {one.series_row for one in old})
 
 

@@ -23,20 +23,25 @@ from dicomweb.catalog.lookup import CURRENT
 from dicomweb.catalog.pool import Connection
 from dicomweb.dicom import levels
 
-# Rows count up as instances are stored. OFFSET keeps the search within the study.
+# Rows count up as instances are stored. LIMIT and OFFSET fix the order of the steps, from the study down: the
+# planner could else look for the largest row from the end of the whole table.
 _LATEST_OF_STUDY = f"""
     SELECT s.study_instance_uid, m.metadata
-      FROM study AS s, instance_metadata AS m
-     WHERE s.id = $1 AND m.instance_row = (
-               SELECT max(i.id) FROM series AS e, LATERAL (
+      FROM study AS s, LATERAL (
+               SELECT max(i.id) AS id FROM series AS e, LATERAL (
                    SELECT id FROM instance AS i WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
-                WHERE e.study_row = s.id)
+                WHERE e.study_row = s.id) AS latest, LATERAL (
+               SELECT metadata FROM instance_metadata WHERE instance_row = latest.id LIMIT 1) AS m
+     WHERE s.id = $1
 """
 _LATEST_OF_SERIES = f"""
     SELECT e.series_instance_uid, m.metadata
-      FROM series AS e, instance_metadata AS m
-     WHERE e.id = $1 AND m.instance_row = (
-               SELECT max(i.id) FROM instance AS i WHERE i.series_row = e.id AND {CURRENT})
+      FROM series AS e, LATERAL (
+               SELECT max(i.id) AS id FROM (
+                   SELECT id FROM instance AS i WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
+               ) AS latest, LATERAL (
+               SELECT metadata FROM instance_metadata WHERE instance_row = latest.id LIMIT 1) AS m
+     WHERE e.id = $1
 """
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from dicomweb.catalog import audit, lookup
+from dicomweb.catalog.columns import compress
 from dicomweb.catalog.delete import delete
 from dicomweb.catalog.pool import Pool, connection, indexed_connection
 from dicomweb.dicom.target import Target
@@ -37,7 +38,7 @@ SELECT id, {tenant}, series_instance_uid || '.' || n, '1.2.3', '1.2.840.10008.1.
        'all', 0, 1, 0, '', ''
   FROM series, generate_series(1, 2) AS n WHERE tenant_id = {tenant};
 INSERT INTO instance_metadata (instance_row, metadata)
-SELECT id, '\\x28b52ffd20020100007b7d' FROM instance WHERE tenant_id = {tenant};
+SELECT id, '\\x{metadata}' FROM instance WHERE tenant_id = {tenant};
 """
 
 # Rows that PostgreSQL's tables gave up to a statement: read in a scan, or fetched by an index.
@@ -48,12 +49,16 @@ _TOUCHED = """
 _INDEX_ENTRIES = "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes"
 
 
+def _load(studies: int) -> str:
+    return _LOAD.format(studies=studies, instances=2 * studies, tenant=TENANT, metadata=compress(b"{}").hex())
+
+
 async def load(pool: Pool, studies: int) -> None:
     """Fill the archive, and keep PostgreSQL from gathering statistics of it."""
     async with connection(pool) as db:
         for table in ("study", "series", "instance", "instance_metadata", "blob"):
             await db.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
-        await db.execute(_LOAD.format(studies=studies, instances=2 * studies, tenant=TENANT), timeout=250)
+        await db.execute(_load(studies), timeout=250)
 
 
 async def touched(pool: Pool) -> int:

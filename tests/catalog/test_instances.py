@@ -168,6 +168,22 @@ def test_replacing_into_another_study_empties_the_old_one(database_url: str) -> 
     in_catalog(database_url, scenario)
 
 
+def test_a_study_that_an_instance_left_goes_by_the_latest_of_the_others(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        stays, goes = Target("1.2", "1.2.1", "1.2.1.1"), Target("1.2", "1.2.1", "1.2.1.2")
+        await add(pool, tenant, make_instance(stays, attributes=values("CT", T00100020="A")))
+        await add(pool, tenant, make_instance(goes, attributes=values("MR", T00100020="B")))
+        moved = make_instance(Target("1.3", "1.3.1", goes.instance), content=b"other")
+        assert await add(pool, tenant, moved, duplicates="replace") == ["replaced"]
+        study = await study_row(pool, tenant, "1.2")
+        assert study is not None
+        assert (study["patient_id"], study["modalities"]) == ("A", ["CT"])
+        await assert_exact(pool, tenant)
+
+    in_catalog(database_url, scenario)
+
+
 def test_the_attributes_of_the_latest_stored_instance_win(database_url: str) -> None:
     async def scenario(pool: Pool) -> None:
         tenant = new_tenant()
