@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.objects import Archived, make_series
+from benchmarks.objects import JPEG_BASELINE, Archived, make_series
 from benchmarks.servers import ArchiveServer
 from benchmarks.wire import Client
 
 AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 FRAME_AS_STORED = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
-JPEG_AS_STORED = {"Accept": 'multipart/related; type="image/jpeg"; transfer-syntax=*'}
+# Spelled out: not every peer takes transfer-syntax=* for compressed frames.
+JPEG_AS_STORED = {"Accept": f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG_BASELINE}'}
 JSON = {"Accept": "application/dicom+json"}
 _BOUNDARY = "bench-boundary"
 _TOGETHER = 8
