@@ -176,9 +176,7 @@ class Settings:
     search_rows: int = _setting(
         50_000, values.integer(1, 100_000_000), "Candidates examined for attributes that have no index."
     )
-    search_seconds: float = _setting(
-        5.0, values.seconds, "Time for one search; beyond it the answer is 413."
-    )
+    search_seconds: float = _setting(5.0, values.seconds, "Time for one search; beyond it the answer is 413.")
 
     s3_endpoint: str = _setting(
         "", values.url, "URL of the S3 server.", also=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), shown="AWS"
