@@ -29,10 +29,9 @@ async def metadata_json(
     coder = coder_of(coding)
     before = b"["
     async for page in metadata_pages(archive.pool, archive.tenant_id, target, found=found):
-        if page:  # a page can be empty when its instances were deleted meanwhile
-            yield await loop.run_in_executor(None, _encode, page, before, base.encode(), coder)
-            before = b",\n"
-    yield coder.compress(b"]" if before != b"[" else b"[]") + coder.flush()
+        yield await loop.run_in_executor(None, _encode, page, before, base.encode(), coder)
+        before = b",\n"
+    yield coder.compress(b"]") + coder.flush()
 
 
 def _encode(page: Sequence[bytes], before: bytes, base: bytes, coder: Coder) -> bytes:

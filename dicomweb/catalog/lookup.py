@@ -21,7 +21,7 @@ from dicomweb.catalog.pool import Pool, indexed_connection
 from dicomweb.dicom.frame_index import ENTRY_SIZE, EncapsulatedFrame, unpack
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
-from dicomweb.errors import Gone, NotFound
+from dicomweb.errors import Gone, NotFound, Unavailable
 
 # Rows held at once while a study is streamed. Metadata rows can be large (enhanced multi-frame).
 _SOURCE_PAGE = 256
@@ -86,7 +86,7 @@ class Contents:
     """The instances of a target as they were at one moment, in W-64 order, and its revision then.
 
     rows: eight bytes an instance, so that even a study of a million stays small. What a row says never
-    changes; an instance that is deleted later is missing from the pages.
+    changes; of an instance that is deleted later, nothing is left to be read.
     """
 
     revision: int
@@ -152,7 +152,8 @@ async def instance_pages(
     """The instances of a study or series in W-64 order, or the one instance, page by page.
 
     All are of one moment; `found` is that moment, when the caller has it already.
-    Raises NotFound, Gone before the first page.
+    Raises NotFound, Gone; also Gone or Unavailable when instances were deleted since: pages without them
+    would pass for the whole target.
     """
     if target.instance and found is None:
         yield [await instance_source(pool, tenant_id, target)]
@@ -163,7 +164,9 @@ async def instance_pages(
             sources = {
                 source.instance_row: source for source in map(source_of, await db.fetch(_SOURCES, rows))
             }
-        yield [sources[row] for row in rows if row in sources]
+        if len(sources) < len(rows):
+            await _raise_changed(pool, tenant_id, target)
+        yield [sources[row] for row in rows]
 
 
 def source_of(row: asyncpg.Record) -> InstanceSource:
@@ -321,13 +324,15 @@ async def metadata_pages(
 
     Every BulkDataURI in it is a path that begins with `/studies/`. All are of one moment; `found` is that
     moment, when the caller has it already (with the revision that belongs to it).
-    Raises NotFound, Gone before the first page.
+    Raises as instance_pages does.
     """
     found = found or await contents(pool, tenant_id, target)
     for rows in found.pages(_METADATA_PAGE):
         async with indexed_connection(pool) as db:
             stored = {row[0]: row[1] for row in await db.fetch(_METADATA, rows)}
-        yield [stored[row] for row in rows if row in stored]
+        if len(stored) < len(rows):
+            await _raise_changed(pool, tenant_id, target)
+        yield [stored[row] for row in rows]
 
 
 async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) -> BulkdataPlace:
@@ -370,6 +375,12 @@ _TOMBSTONE = """
                 LIMIT 1) AS t
      LIMIT 1
 """
+
+
+async def _raise_changed(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
+    """Instances went while their target was read: it is gone, or to be read again."""
+    await contents(pool, tenant_id, target)
+    raise Unavailable(f"The {target.level} was changed while it was read.", retry_after=1)
 
 
 async def raise_missing(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
