@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,15 +86,26 @@ def running(data: Path, extra: Mapping[str, str] = {}, **popen: Any) -> Iterator
     """A ready server; whatever the test did to it, nothing of it runs afterwards."""
     process = start(data, extra, **popen)
     try:
-        yield RunningServer(process, _announced_url(process))
-    finally:
+        url = _announced_url(process)
+        # A full pipe would stop whoever writes the next line into the log.
+        reader = threading.Thread(target=_read_to_the_end, args=(process,))
+        reader.start()
+        yield RunningServer(process, url)
         processes = descendants(process.pid)
         process.terminate()
-        try:
-            process.communicate(timeout=_PATIENCE_SECONDS)  # reads on: a full pipe would stop it from ending
-        finally:
-            process.kill()
+        process.wait(_PATIENCE_SECONDS)
+        reader.join()
         wait_until(lambda: not [pid for pid in processes if alive(pid)])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _read_to_the_end(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    with process.stdout:
+        for _ in process.stdout:
+            pass
 
 
 def _announced_url(process: subprocess.Popen[str]) -> str:

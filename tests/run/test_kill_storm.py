@@ -151,20 +151,28 @@ def _check(storm: Storm) -> None:
     """Every acknowledged instance is there, and every visible one is whole, with exact counts."""
     assert storm.acknowledged
     with httpx.Client(base_url=storm.url + "/dicomweb", timeout=30) as client:
-        visible = client.get("/instances", params={"limit": "20000"}).json()
+        visible = _get(client, "/instances?limit=20000").json()
         uids = {instance["00080018"]["Value"][0] for instance in visible}
         assert len(uids) == len(visible)
         assert storm.acknowledged <= uids <= set(storm.sent)
-        studies = client.get("/studies").json()
+        studies = _get(client, "/studies").json()
         assert sum(study["00201208"]["Value"][0] for study in studies) == len(uids)
         for instance in visible:
             study, series, uid = (instance[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
-            answer = client.get(
-                f"/studies/{study}/series/{series}/instances/{uid}",
-                headers={"Accept": "application/dicom; transfer-syntax=*"},
-            )
-            assert answer.status_code == 200
+            url = f"/studies/{study}/series/{series}/instances/{uid}"
+            answer = _get(client, url, "application/dicom; transfer-syntax=*")
             assert _dataset(answer.content) == _dataset(storm.sent[uid])
+
+
+def _get(client: httpx.Client, path: str, accept: str = "application/dicom+json") -> httpx.Response:
+    """A worker may answer 503 until it noticed that PostgreSQL is back; nothing else but 200 will do."""
+    for _ in range(20):
+        answer = client.get(path, headers={"Accept": accept})
+        if answer.status_code != 503:
+            break
+        time.sleep(0.5)
+    assert answer.status_code == 200, answer.text
+    return answer
 
 
 def _verify(directory: Path) -> None:
