@@ -228,10 +228,15 @@ async def frame_source(
 async def frame_entries(
     pool: Pool, instance_row: int, first_index: int, count: int
 ) -> list[EncapsulatedFrame]:
-    """Index entries of `count` frames from `first_index` on; fewer where the index ends."""
+    """Index entries of `count` frames from `first_index` on; fewer where the index ends.
+
+    Raises Unavailable when the instance was deleted since it was looked up.
+    """
     async with indexed_connection(pool) as db:
         entries = await db.fetchval(_ENTRIES, instance_row, *_stretch(first_index, count))
-    return list(unpack(entries or b""))
+    if entries is None:
+        raise Unavailable("The instance was deleted while it was read.", retry_after=1)
+    return list(unpack(entries))
 
 
 def _stretches(frame_indices: Sequence[int]) -> tuple[list[int], list[int]]:
