@@ -13,4 +13,5 @@ async def check_catalog(archive: Archive) -> None:
 
 async def check_blobs(archive: Archive) -> None:
     """Raises when the object store cannot be reached or has no room left."""
+    await archive.blobs.check()
     await check_free_space(archive)

@@ -70,6 +70,12 @@ class BlobsContract(ABC):
 
         asyncio.run(run())
 
+    def test_a_store_that_is_there_says_so(self) -> None:
+        async def scenario(blobs: Blobs) -> None:
+            await blobs.check()
+
+        self.check(scenario)
+
     def test_what_was_committed_is_read_back(self) -> None:
         async def scenario(blobs: Blobs) -> None:
             for data in (b"", b"x", os.urandom(70_000)):

@@ -78,15 +78,33 @@ class FilesystemBlobs:
         path = self._path(key)
         file = self._open_files.get(path)
         if file is None:
-            file = await self.run(OpenFile, path)
+            file = await self.run(self._opened, path)
             self._open_files.add(path, file)
         return file
+
+    def _opened(self, path: Path) -> OpenFile:
+        try:
+            return OpenFile(path)
+        except BlobMissing:
+            self._check_root()
+            raise
+
+    def _check_root(self) -> None:
+        """A volume that is not mounted must not look like an archive whose every blob is lost. The directory
+        for uploads, made at the start and never removed, tells the two apart."""
+        if not (self._root / _TEMPORARY).is_dir():
+            raise Unavailable(
+                "The directory of the object store is not there.", hint="Is its volume mounted?"
+            )
+
+    async def check(self) -> None:
+        await self.run(self._check_root)
 
     async def delete(self, key: str) -> None:
         await self.run(self._delete, self._path(key))
 
     async def size(self, key: str) -> int:
-        return (await self.run(OpenFile, self._path(key))).size
+        return (await self.run(self._opened, self._path(key))).size
 
     async def entries(self) -> AsyncIterator[BlobEntry]:
         entries = self._walk(self._root)

@@ -71,6 +71,9 @@ class MemoryBlobs:
     async def free_bytes(self) -> int | None:
         return None
 
+    async def check(self) -> None:
+        """Always there."""
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

@@ -72,6 +72,9 @@ class Blobs(Protocol):
     async def sweep_unfinished(self, *, before: datetime, dry_run: bool = False) -> int:
         """Remove what writers that died left behind and have not touched since `before`. Returns how many."""
 
+    async def check(self) -> None:
+        """Raises Unavailable when the store as a whole cannot be reached: then no blob is missing."""
+
     async def free_bytes(self) -> int | None:
         """Room left, or None where the store has no such notion."""
 

@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry
+from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry, new_key
 from dicomweb.errors import BlobMissing, InvalidSettings, Unavailable
 
 if TYPE_CHECKING:
@@ -167,6 +167,11 @@ class S3Blobs:
 
     async def free_bytes(self) -> int | None:
         return None
+
+    async def check(self) -> None:
+        # A key that cannot be there: the answer that it is not comes from the bucket.
+        with suppress(BlobMissing):
+            await self.size(new_key())
 
     async def close(self) -> None:
         """obstore closes its connections itself."""

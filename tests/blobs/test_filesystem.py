@@ -72,7 +72,7 @@ def test_a_killed_writer_leaves_a_file_that_only_a_later_sweep_removes(root: Pat
     program = """
 import asyncio, sys, pathlib
 from dicomweb.blobs.filesystem import FilesystemBlobs
-from dicomweb.blobs.protocol import new_key
+from dicomweb.blobs.protocol import Blobs, new_key
 async def main():
     writer = await FilesystemBlobs(pathlib.Path(sys.argv[1])).create(new_key())
     await writer.write(bytes(3 << 20))
@@ -141,6 +141,29 @@ def test_an_unmounted_directory_is_unavailable_for_writers(root: Path) -> None:
         with pytest.raises(Unavailable):
             await put(blobs, b"data")
         await blobs.close()
+
+    asyncio.run(scenario())
+
+
+def test_blobs_of_an_unmounted_directory_are_not_missing(root: Path) -> None:
+    """BlobMissing would mark every instance that anybody asks for as damaged."""
+
+    async def scenario() -> None:
+        blobs, other = FilesystemBlobs(root), FilesystemBlobs(root)
+        key = await put(blobs, b"here")
+        away = root.with_name("away")
+        root.rename(away)
+        for empty_mount_point in (False, True):
+            if empty_mount_point:
+                root.mkdir()
+            for attempt in (other.check(), other.read(key), other.size(key)):
+                with pytest.raises(Unavailable):
+                    await attempt
+        root.rmdir()
+        away.rename(root)
+        assert await other.read(key) == b"here"
+        await blobs.close()
+        await other.close()
 
     asyncio.run(scenario())
 
