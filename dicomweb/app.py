@@ -13,7 +13,7 @@ from dicomweb.archive.archive import Archive, open_archive
 from dicomweb.archive.upkeep import upkeep
 from dicomweb.settings import Settings
 from dicomweb.web.errors import no_such_resource
-from dicomweb.web.middleware import Cors, Hosts, Requests
+from dicomweb.web.middleware import Cors, Hosts, RequestIds, Requests
 from dicomweb.web.routes import ROUTES
 
 
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         exception_handlers={404: no_such_resource},
         middleware=[
+            Middleware(RequestIds),
             Middleware(Cors, settings=settings),
             Middleware(Requests, settings=settings),
             Middleware(Hosts, settings=settings),

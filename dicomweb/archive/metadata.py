@@ -9,11 +9,16 @@ import zstandard
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import Coder, coder_of
-from dicomweb.catalog.lookup import Contents, metadata_pages
+from dicomweb.catalog.lookup import Contents, contents, metadata_pages
 from dicomweb.dicom.target import Target
 
 # A key can stand in the text only as a key: inside a string its quotes would be escaped.
 _BULKDATA_KEY = b'"BulkDataURI":"'
+
+
+async def contents_of(archive: Archive, target: Target) -> Contents:
+    """The target's instances and revision at one moment. Raises NotFound, Gone."""
+    return await contents(archive.pool, archive.tenant_id, target)
 
 
 async def metadata_json(

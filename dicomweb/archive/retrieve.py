@@ -80,7 +80,7 @@ async def _survey(archive: Archive, target: Target, found: Contents | None) -> _
             survey.damaged += source.is_damaged
             if not source.is_damaged:
                 survey.forms[stored_form(source)] = None
-    if not survey.forms:
+    if survey.damaged and not survey.forms:
         raise BlobMissing("The stored bytes of the target are damaged or missing.")
     return survey
 

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
-from dicomweb.catalog import delete as catalog_delete
+from dicomweb.archive.delete import delete as delete_target
 from dicomweb.web.targets import target_of
 
 
 async def delete(request: Request) -> Response:
     """Hide the target at once; 204. 404 when it was never there, 410 when it is deleted already."""
     archive: Archive = request.state.archive
-    await catalog_delete.delete(archive.pool, archive.tenant_id, target_of(request))
+    await delete_target(archive, target_of(request))
     return Response(status_code=204)

@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import CODINGS
-from dicomweb.archive.metadata import metadata_json
-from dicomweb.catalog.lookup import contents
+from dicomweb.archive.metadata import contents_of, metadata_json
 from dicomweb.protocol import negotiate
 from dicomweb.web.conditions import cache_headers, not_modified
 from dicomweb.web.responses import Streamed
@@ -22,7 +21,7 @@ async def metadata(request: Request) -> Response | Streamed:
     archive: Archive = request.state.archive
     target = target_of(request)
     acceptable(request, negotiate.Resource.METADATA)
-    found = await contents(archive.pool, archive.tenant_id, target)  # 404, 410
+    found = await contents_of(archive, target)  # 404, 410
     base, coding = base_url(request), content_coding(request, CODINGS)
     headers = cache_headers(f"{found.revision:x}", base, _DICOM_JSON, coding)
     if not_modified(request, headers):

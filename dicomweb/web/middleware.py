@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dicomweb.errors import ArchiveError, ClientGone, UriTooLong
+from dicomweb.errors import ArchiveError, ClientGone, InvalidRequest, Unavailable, UriTooLong
 from dicomweb.settings import Settings
 from dicomweb.web.errors import error_response, status_of, status_report
 
@@ -34,8 +34,28 @@ class TornAnswer(Exception):
     """A failure after the status was sent: the server must close the connection (H-21)."""
 
 
+class RequestIds:
+    """Outermost layer: a name for each request, by which its answer and the log find each other."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["request_id"] = secrets.token_hex(8)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(raw=message["headers"])["X-Request-Id"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
 class Requests:
-    """Outermost layer: gives each request an id, a normal path, and an answer whatever happens."""
+    """Gives each request a normal path, and an answer whatever happens."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -45,8 +65,7 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["request_id"] = secrets.token_hex(8)
-        answer = _Answer(scope, send)
+        answer = _Answer(send)
         try:
             self._check_uri(scope)
             _normalise_path(scope)
@@ -66,10 +85,9 @@ class Requests:
 
 
 class _Answer:
-    """Watches an answer start, and adds the request id to it."""
+    """Watches an answer start, and keeps browsers from taking it for more than data."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope = scope
+    def __init__(self, send: Send) -> None:
         self._send = send
         self.started = False
 
@@ -77,7 +95,6 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             headers = MutableHeaders(raw=message["headers"])
-            headers["X-Request-Id"] = self._scope["request_id"]
             # Stored documents are data: no browser may guess a type for them, or run what is in them.
             headers["X-Content-Type-Options"] = "nosniff"
             if headers.get("content-type", "").startswith(_ACTIVE_TYPES):
@@ -104,6 +121,9 @@ def _refusal(scope: Scope, error: Exception) -> Response:
 def _log_failure(scope: Scope, error: Exception) -> None:
     """The route and the traceback, never the URL's query: it may name a patient."""
     route = getattr(scope.get("route"), "path", "?")
+    if isinstance(error, Unavailable):  # many at once when the database is away: a line each
+        _log.warning("request %s: %s %s: %s", scope.get("request_id"), scope.get("method"), route, error)
+        return
     _log.error(
         "request %s failed: %s %s", scope.get("request_id"), scope.get("method"), route, exc_info=error
     )
@@ -124,7 +144,12 @@ class Hosts:
             self._names.add(socket.gethostname().lower())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._is_known(_header(scope, b"host")):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise InvalidRequest("The request has more than one Host header.")  # RFC 9112 3.2
+        if self._is_known(_header(scope, b"host")):
             await self._app(scope, receive, send)
             return
         response = status_report(
@@ -185,7 +210,10 @@ class Cors:
             await self._app(scope, receive, send_with_cors)
 
     def _is_allowed(self, origin: str) -> bool:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False  # no browser sends such an origin
         return origin.lower() in self._origins or (
             parts.scheme in ("http", "https") and (parts.hostname or "") in _LOOPBACK_NAMES
         )

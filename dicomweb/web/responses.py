@@ -20,6 +20,7 @@ from dicomweb.protocol import multipart, ranges
 
 # Pieces as they go to the socket: below, calls cost more than bytes; above, memory without speed.
 _PIECE = 256 << 10
+_LONGEST = 1 << 20
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -77,15 +78,17 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Small chunks joined to pieces worth a call; large ones pass as they are."""
+    """Small chunks joined to pieces worth a call; long ones cut."""
     held: list[bytes] = []
     size = 0
     async for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size >= _PIECE:
-            yield b"".join(held) if len(held) > 1 else chunk
-            held, size = [], 0
+        # A decoded frame in one call would be copied whole into the server's send buffer.
+        for start in range(0, len(chunk), _LONGEST):
+            held.append(chunk[start : start + _LONGEST])
+            size += len(held[-1])
+            if size >= _PIECE:
+                yield b"".join(held) if len(held) > 1 else held[0]
+                held, size = [], 0
     if held:
         yield b"".join(held)
 

@@ -31,6 +31,7 @@ _DICOM = "application/dicom"
 # The most bytes that one received chunk may inflate to at a time: a bomb is written piece by piece,
 # and the body limit and the disk watermark see each.
 _INFLATE_STEP = 1 << 20
+_GZIP = 31  # window bits of zlib that demand a gzip header
 
 
 async def store(request: Request) -> Response:
@@ -172,18 +173,18 @@ async def _received(request: Request) -> AsyncIterator[bytes]:
 
 
 async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Undo gzip in bounded steps."""
-    inflater = zlib.decompressobj(wbits=31)
+    """Undo gzip in bounded steps; a stream may have several members, one after the other (RFC 1952)."""
+    inflater = zlib.decompressobj(wbits=_GZIP)
     try:
         async for chunk in chunks:
             waiting = chunk
             while waiting:
+                if inflater.eof:
+                    inflater = zlib.decompressobj(wbits=_GZIP)
                 piece = inflater.decompress(waiting, _INFLATE_STEP)
-                waiting = inflater.unconsumed_tail
+                waiting = inflater.unconsumed_tail or inflater.unused_data
                 if piece:
                     yield piece
-                if inflater.eof:
-                    waiting = b""
     except zlib.error as error:
         raise InvalidRequest("The request body is not the gzip stream that its header announces.") from error
     if not inflater.eof:

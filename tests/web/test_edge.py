@@ -48,6 +48,21 @@ def test_a_preflight_is_answered_and_a_foreign_origin_is_not_let_in(client: Clie
     assert client.get(f"/studies?StudyInstanceUID={study}").status_code == 204
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://]", "http://[127.0.0.1]:80", "null", "://", "\x7f"])
+def test_an_origin_that_is_none_is_not_allowed_and_no_fault(client: Client, origin: str) -> None:
+    response = client.get("/studies", headers={"Origin": origin})
+    assert response.status_code in (200, 204)
+    assert "access-control-allow-origin" not in response.headers
+    refused = client.request("POST", "/studies", content=b"", headers={"Origin": origin})
+    assert refused.status_code == 403
+    assert refused.json()["request_id"] == refused.headers["x-request-id"]
+
+
+def test_two_host_headers_are_one_too_many(client: Client) -> None:
+    headers = [("Host", "127.0.0.1"), ("Host", "evil.example")]
+    assert client.request("GET", "/studies", headers=headers).status_code == 400
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "10.0.0.1", "127.0.0.1.evil.example"])
 def test_an_unknown_host_is_refused(client: Client, host: str) -> None:
     assert client.get("/studies", headers={"Host": host}).status_code == 403

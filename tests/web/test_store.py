@@ -132,6 +132,19 @@ def test_a_single_part_body_and_a_gzip_body_are_taken(client: Client) -> None:
     assert _stored(client, study) == 2
 
 
+def test_a_gzip_body_of_several_members_is_whole(client: Client) -> None:
+    """pigz writes such, and so does cat a.gz b.gz: half of it must not pass for all."""
+    study = new_uid()
+    data = make_instance(study_instance_uid=study)
+    cut = data.index(b"\xe0\x7f\x10\x00")
+    headers = {"Content-Type": "application/dicom", "Content-Encoding": "gzip"}
+    body = gzip.compress(data[:cut]) + gzip.compress(data[cut:])
+    assert client.request("POST", "/studies", content=body, headers=headers).status_code == 200
+    assert "7FE00010" in client.get(f"/studies/{study}/metadata").json()[0]
+    for wrong in (body + b"no gzip", body[:-4]):
+        assert client.request("POST", "/studies", content=wrong, headers=headers).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
