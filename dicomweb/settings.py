@@ -160,7 +160,7 @@ class Settings:
         4 * _GIB, values.byte_count(_MIB), "Largest data set that a deflated object may unfold to."
     )
     inflate_ratio: int = _setting(
-        2000,
+        250,
         values.integer(1, 1_000_000),
         "Most bytes that one deflated byte may become, after the first 64 MiB.",
     )

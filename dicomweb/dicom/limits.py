@@ -24,7 +24,7 @@ class ScanLimits:
     dataset_bytes: int = 32 << 20
     value_bytes: int = 4 << 20
     inflate_bytes: int = 4 << 30
-    inflate_ratio: int = 2000
+    inflate_ratio: int = 250
     inline_text_bytes: int = 16 << 10
 
 

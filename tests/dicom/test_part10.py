@@ -287,6 +287,12 @@ def test_a_deflated_set_may_shrink_much_while_it_is_small() -> None:
     assert scan([data], limits=ScanLimits(inflate_ratio=2)).inflated_length
 
 
+def test_a_deflated_set_that_is_nearly_nothing_is_refused_when_it_gets_large() -> None:
+    pixels = bytes(80 << 20)
+    data = make_instance(transfer_syntax_uid=DEFLATED_EXPLICIT_LITTLE, rows=8192, columns=5120, pixels=pixels)
+    assert refused(data).failure_reason == 0xA700
+
+
 def test_memory_does_not_grow_with_the_object() -> None:
     head = make_instance(with_pixels=False)
     size = 200 << 20
