@@ -220,10 +220,23 @@ def test_lossy_video_that_cannot_be_decoded_stands_in_for_the_uncompressed() -> 
 
 @pytest.mark.parametrize(
     "document_type",
-    ["text/html", "image/svg+xml", "application/pdf\r\nSet-Cookie: x", "*/*", "multipart/mixed", "pdf"],
-)
+    [
+        "text/html", "image/svg+xml", "application/pdf\r\nSet-Cookie: x", "*/*", "multipart/mixed", "pdf",
+        "application/mathml+xml", "model/x3d+XML", "application/xml", "text/xsl", "text/javascript",
+        "application/ecmascript", "application/rdf+xml", "text/css", "application/pdfx", "image/*",
+        "application/dicom+xml", "application/x-shockwave-flash", "message/rfc822", "text/cache-manifest", "image/SVG",
+    ],
+)  # fmt: skip
 def test_a_document_type_that_is_unsafe_or_malformed_is_not_repeated(document_type: str) -> None:
     assert one(Resource.BULKDATA, "*/*", Stored.value(document_type)) == "single application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    "document_type",
+    ["application/pdf", "text/XML", "text/plain", "image/jpeg", "video/mp4", "model/obj"],
+)
+def test_what_no_browser_runs_goes_under_its_own_type(document_type: str) -> None:
+    assert one(Resource.BULKDATA, "*/*", Stored.value(document_type)) == f"single {document_type.lower()}"
 
 
 def test_a_document_goes_under_its_own_type() -> None:
