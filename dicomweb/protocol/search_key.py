@@ -199,6 +199,11 @@ def _decode(raw: bytes) -> str:
         raise _BadValue("is not UTF-8") from None
 
 
+# What clients pad values with; of nothing but that, a value would become one that matches everything.
+_PADDING = " \0\t\r\n"
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
+
+
 def _values(raw: bytes, grammar: _Grammar) -> list[str]:
     """The values of a list: raw commas first, then what else separates in this VR (checklist G-08)."""
     if grammar.plus_is_space:
@@ -208,6 +213,9 @@ def _values(raw: bytes, grammar: _Grammar) -> list[str]:
         values = [piece for value in values for piece in value.split(",")]
     if grammar.several:
         values = [piece for value in values for piece in value.split("\\")]
+    for value in values:
+        if _CONTROL.search(value.rstrip(_PADDING) or value):
+            raise _BadValue("holds a control character")
     return [text for text in map(clean_text, values) if text]
 
 

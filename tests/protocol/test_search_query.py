@@ -84,7 +84,10 @@ def test_accept_and_charset_are_no_unknown_parameters() -> None:
 
 @given(st.text())
 def test_a_warning_never_carries_what_a_header_cannot(name: str) -> None:
-    query = parse(quote(name) + "=1&includefield=" + quote(name))
+    try:
+        query = parse(quote(name) + "=1&includefield=" + quote(name))
+    except InvalidRequest:  # the name of a sequence or of something binary
+        return
     for warning in query.warnings:
         assert warning.isascii()
         assert warning.isprintable()
@@ -132,6 +135,8 @@ def test_any_value_is_parsed_or_refused_without_repeating_it(
         "PatientID=%zz", "PatientID=%ff", "PatientID=100%", "PatientName.PatientID=1", "PixelData=1",
         "RequestAttributesSequence=1", "PatientID=" + "*a" * 40,
         "PatientName=" + "?" * 2000,
+        "PatientName=%00", "PatientName=%20%00", "PatientID=A,%00", "PatientID=A%00B", "PatientID=%0AA",
+        "PatientName=DOE%1BJ", "PatientName=A%5C%00", "StudyDate=%09", "PatientID=%C2%85", "PatientID=%7F",
     ],
 )  # fmt: skip
 def test_a_known_parameter_with_a_bad_value_is_refused(query: str) -> None:
@@ -150,7 +155,7 @@ def test_limit_and_offset_may_be_larger_than_any_integer() -> None:
 # --- universal, exact, wildcards -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", ["", "*", "**", "%20", "%00", ","])
+@pytest.mark.parametrize("value", ["", "*", "**", "%20", ","])
 @pytest.mark.parametrize(
     "name", ["PatientName", "PatientID", "StudyDate", "StudyInstanceUID", "SeriesNumber"]
 )
@@ -163,6 +168,7 @@ def test_empty_and_asterisk_are_universal_and_only_included(name: str, value: st
 def test_padding_of_sloppy_clients_is_trimmed() -> None:
     assert only_test("StudyInstanceUID=1.2.3%00") == TextIs(("1.2.3",))
     assert only_test("PatientID=ABC%20") == TextIs(("ABC",))
+    assert only_test("PatientID=ABC%0D%0A%00") == TextIs(("ABC",))
 
 
 def test_wildcards_are_patterns_and_everything_else_is_literal() -> None:
