@@ -113,11 +113,23 @@ def _value_body(archive: Archive, place: BulkdataPlace, length: int, word_bits: 
     if syntax_of(place.source).little or word_bits == 8:
         return [stretch]
 
-    async def swapped() -> AsyncIterator[bytes]:
-        async for chunk in archive.blobs.stream(stretch.key, stretch.offset, stretch.length):
-            yield await asyncio.to_thread(swap_words, chunk, word_bits)
+    def swapped() -> AsyncIterator[bytes]:
+        stored = archive.blobs.stream(stretch.key, stretch.offset, stretch.length)
+        return turned_words(stored, word_bits)
 
     return [Flow(swapped, length, place.source.instance_row)]
+
+
+async def turned_words(chunks: AsyncIterator[bytes], word_bits: int) -> AsyncIterator[bytes]:
+    """Words turned from big to little endian, wherever the chunks were cut; an incomplete last one stays."""
+    size = word_bits // 8
+    held = b""
+    async for chunk in chunks:
+        data = held + chunk
+        whole = len(data) - len(data) % size
+        held = data[whole:]
+        yield await asyncio.to_thread(swap_words, data[:whole], word_bits)
+    yield held
 
 
 async def _joined_fragments(archive: Archive, place: BulkdataPlace) -> AsyncIterator[bytes]:
