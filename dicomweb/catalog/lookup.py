@@ -284,11 +284,6 @@ _SERIES_CONTENTS = f"""
 _INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id) {_INSTANCE}"
 _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _INSTANCE_CONTENTS}
 
-_STUDY_REVISION = f"SELECT s.revision {_STUDY}"
-_SERIES_REVISION = f"SELECT e.revision {_SERIES}"
-_INSTANCE_REVISION = f"SELECT i.revision {_INSTANCE}"
-_REVISION = {"study": _STUDY_REVISION, "series": _SERIES_REVISION, "instance": _INSTANCE_REVISION}
-
 
 async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
     """What the target holds now, and its revision, read in one snapshot. Raises NotFound, Gone."""
@@ -297,15 +292,6 @@ async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
     if row is None:
         await raise_missing(pool, tenant_id, target)
     return Contents(row[0], row[1])
-
-
-async def revision(pool: Pool, tenant_id: int, target: Target) -> int:
-    """A number that changes with every change to the target or below it. Raises NotFound, Gone."""
-    async with indexed_connection(pool) as db:
-        found: int | None = await db.fetchval(_REVISION[target.level], tenant_id, *_uids(target))
-    if found is None:
-        await raise_missing(pool, tenant_id, target)
-    return found
 
 
 def _uids(target: Target) -> tuple[str, ...]:

@@ -79,9 +79,8 @@ async def _all(pages: Any) -> list[Any]:
 LOOKUPS: dict[str, Callable[[Pool], Awaitable[Any]]] = {
     "instance": lambda pool: lookup.instance_source(pool, TENANT, SOME),
     "frame": lambda pool: lookup.frame_source(pool, TENANT, SOME, [0]),
-    "revision of a study": lambda pool: lookup.revision(pool, TENANT, Target(SOME.study)),
-    "revision of a series": lambda pool: lookup.revision(pool, TENANT, Target(SOME.study, SOME.series)),
-    "revision of an instance": lambda pool: lookup.revision(pool, TENANT, SOME),
+    "contents of a study": lambda pool: lookup.contents(pool, TENANT, Target(SOME.study)),
+    "contents of an instance": lambda pool: lookup.contents(pool, TENANT, SOME),
     "pages of a study": lambda pool: _all(lookup.instance_pages(pool, TENANT, Target(SOME.study))),
     "pages of a series": lambda pool: _all(
         lookup.instance_pages(pool, TENANT, Target(SOME.study, SOME.series))
