@@ -136,9 +136,9 @@ SERVED: dict[Resource, frozenset[str]] = {
 }
 
 
-# What goes out under its own type. In many others (HTML, SVG and all that is XML, style sheets) a browser would
-# run a script with the rights of this archive's origin: those are sent as bytes only. text/xml is what CDA
-# documents are stored as (PS3.3 C.24.2); the answer's Content-Security-Policy keeps it from running any.
+# What goes out under its own type. In many others (HTML, SVG and all that is XML, style sheets) a browser
+# would run a script with the rights of this archive's origin: those are sent as bytes only. text/xml is what
+# CDA documents are stored as; the answer's Content-Security-Policy keeps that from running any.
 _HARMLESS = re.compile(
     r"application/(pdf|dicom([+.-].*)?)|text/(plain|xml)|(image|video|model)/.*", re.ASCII | re.IGNORECASE
 )
