@@ -142,8 +142,13 @@ class FrameReader:
         )
 
     async def decoded(self, position: int) -> AsyncIterator[bytes]:
-        """Decode the frame at this position, and start those that come next."""
+        """Decode the frame at this position, and start those that come next.
+
+        None while every worker is busy: it would be no sooner, and frames held for many fill the memory.
+        """
         for ahead in range(position, min(position + 1 + _AHEAD, len(self._numbers))):
+            if ahead > position and self._archive.workers.is_busy:
+                break
             if ahead not in self._tasks:
                 self._tasks[ahead] = asyncio.ensure_future(self._decode(self._numbers[ahead]))
                 self._tasks[ahead].add_done_callback(_observe)

@@ -65,6 +65,11 @@ class DecodeWorkers:
             worker.stop_idling()
             await worker.end()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a frame that came now would have to wait."""
+        return len(self._jobs) >= self._count
+
     async def decode(
         self,
         codestream: bytes,
