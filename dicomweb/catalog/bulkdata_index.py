@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import orjson
 
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.pool import Pool, indexed_connection
+from dicomweb.catalog.pool import Pool, lookup_connection
 
 _BULKDATA = """
     SELECT instance_row, bulkdata FROM instance_metadata
@@ -19,6 +19,6 @@ BulkdataIndex = dict[str, tuple[str, int, int]]
 
 async def bulkdata_indexes(pool: Pool, instance_rows: Sequence[int]) -> dict[int, BulkdataIndex]:
     """By instance, then by path: VR, offset and length, counted as InstanceSource says."""
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         rows = await db.fetch(_BULKDATA, instance_rows)
     return {row["instance_row"]: orjson.loads(decompress(row["bulkdata"])) for row in rows}

@@ -17,7 +17,7 @@ import asyncpg
 import orjson
 
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.pool import Pool, indexed_connection
+from dicomweb.catalog.pool import Pool, lookup_connection
 from dicomweb.dicom.frame_index import ENTRY_SIZE, EncapsulatedFrame, unpack
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
@@ -139,7 +139,7 @@ _SOURCES = f"SELECT {SOURCE_COLUMNS} {SOURCE_TABLES} WHERE i.id = ANY ($1::bigin
 
 async def instance_source(pool: Pool, tenant_id: int, target: Target) -> InstanceSource:
     """Locate one instance. Raises NotFound, Gone."""
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         row = await db.fetchrow(_ONE_SOURCE, tenant_id, target.study, target.series, target.instance)
     if row is None:
         await raise_missing(pool, tenant_id, target)
@@ -160,7 +160,7 @@ async def instance_pages(
         return
     found = found or await contents(pool, tenant_id, target)
     for rows in found.pages(_SOURCE_PAGE):
-        async with indexed_connection(pool) as db:
+        async with lookup_connection(pool) as db:
             sources = {
                 source.instance_row: source for source in map(source_of, await db.fetch(_SOURCES, rows))
             }
@@ -216,7 +216,7 @@ async def frame_source(
 ) -> FrameSource:
     """Locate frames of one instance, in one query. frame_indices: from 0. Raises NotFound, Gone."""
     firsts, lengths = _stretches(frame_indices)
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         row = await db.fetchrow(
             _ONE_FRAME_SOURCE, tenant_id, target.study, target.series, target.instance, firsts, lengths
         )
@@ -232,7 +232,7 @@ async def frame_entries(
 
     Raises Unavailable when the instance was deleted since it was looked up.
     """
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         entries = await db.fetchval(_ENTRIES, instance_row, *_stretch(first_index, count))
     if entries is None:
         raise Unavailable("The instance was deleted while it was read.", retry_after=1)
@@ -287,7 +287,7 @@ _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _
 
 async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
     """What the target holds now, and its revision, read in one snapshot. Raises NotFound, Gone."""
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *_uids(target))
     if row is None:
         await raise_missing(pool, tenant_id, target)
@@ -319,7 +319,7 @@ async def metadata_pages(
     """
     found = found or await contents(pool, tenant_id, target)
     for rows in found.pages(_METADATA_PAGE):
-        async with indexed_connection(pool) as db:
+        async with lookup_connection(pool) as db:
             stored = {row[0]: row[1] for row in await db.fetch(_METADATA, rows)}
         if len(stored) < len(rows):
             await _raise_changed(pool, tenant_id, target)
@@ -328,7 +328,7 @@ async def metadata_pages(
 
 async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) -> BulkdataPlace:
     """Locate the value that the metadata of an instance names by `path`. Raises NotFound, Gone."""
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         row = await db.fetchrow(_BULKDATA, tenant_id, target.study, target.series, target.instance)
     if row is None:
         await raise_missing(pool, tenant_id, target)
@@ -342,7 +342,7 @@ async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) 
 
 async def document_properties(pool: Pool, instance_row: int) -> tuple[str, int | None]:
     """MIME type of an encapsulated document, and its length without padding where it is stated (W-41)."""
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         stored = await db.fetchval(_ONE_METADATA, instance_row)
     if stored is None:
         raise NotFound("The instance has been deleted meanwhile.")
@@ -376,7 +376,7 @@ async def _raise_changed(pool: Pool, tenant_id: int, target: Target) -> NoReturn
 
 async def raise_missing(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
     """410 for what was deleted, or lies below what was; 404 for what was never there."""
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         row = await db.fetchrow(_TOMBSTONE, tenant_id, target.study, target.series, target.instance)
     if row is not None:
         raise Gone(f"The {target.level} has been deleted.")

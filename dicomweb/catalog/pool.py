@@ -26,8 +26,13 @@ _SEARCH_CONNECTIONS = 4
 _INDEX_CONNECTIONS = 6
 _ACQUIRE_SECONDS = 15.0
 _CONNECT_SECONDS = 10.0
-# Nothing the archive asks takes this long; a statement that does is stuck behind a lock or a dying disk.
-_STATEMENT_SECONDS = 120.0
+# Nothing the archive asks takes this long; a statement that does is stuck behind a lock or a dying disk. Who
+# stores is given time; who looks something up hears soon that the database hangs.
+_WRITE_SECONDS = 120.0
+_SEARCH_SECONDS = 30.0
+_LOOKUP_SECONDS = 10.0
+# For the server to say that it gave up a statement; a connection that hears nothing is thrown away.
+_RELEASE_SECONDS = 2.0
 # A plan that was made when the tables were small is made anew after this time, statistics or not.
 _PLAN_SECONDS = 60
 
@@ -70,28 +75,31 @@ class Pool:
 
     async def fetchval(self, statement: str) -> Any:
         """One value of a statement without arguments: does the database answer? Raises Unavailable."""
-        async with indexed_connection(self) as db:
+        async with lookup_connection(self) as db:
             return await db.fetchval(statement)
 
 
-async def create_pool(url: str) -> Pool:
+async def create_pool(url: str, *, search_seconds: float = 0.0) -> Pool:
     """Open the connections. Raises Unavailable when the database cannot be reached.
+
+    search_seconds: what a search may take, where that is much.
 
     Broken connections are replaced when they are next asked for, so a restart of PostgreSQL costs the
     requests in flight and no others.
     """
     with database_errors():
-        searches = await _connections(url, _SEARCH_CONNECTIONS, _SEARCH_SESSION)
-        return Pool(searches, await _connections(url, _INDEX_CONNECTIONS, _INDEX_SESSION))
+        seconds = max(_SEARCH_SECONDS, search_seconds)
+        searches = await _connections(url, _SEARCH_CONNECTIONS, _SEARCH_SESSION, seconds)
+        return Pool(searches, await _connections(url, _INDEX_CONNECTIONS, _INDEX_SESSION, _WRITE_SECONDS))
 
 
-async def _connections(url: str, size: int, session: dict[str, str]) -> _Connections:
+async def _connections(url: str, size: int, session: dict[str, str], seconds: float) -> _Connections:
     return await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=size,
         timeout=_CONNECT_SECONDS,
-        command_timeout=_STATEMENT_SECONDS,
+        command_timeout=seconds,
         server_settings=session,
         reset=_keep_session,
         max_cached_statement_lifetime=_PLAN_SECONDS,
@@ -117,14 +125,24 @@ async def indexed_connection(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def _acquired(connections: _Connections) -> AsyncIterator[Connection]:
+async def lookup_connection(pool: Pool) -> AsyncIterator[Connection]:
+    """As indexed_connection, for what only reads a little: not for long."""
+    async with _acquired(pool.indexed, _LOOKUP_SECONDS) as db:
+        yield db
+
+
+@asynccontextmanager
+async def _acquired(connections: _Connections, seconds: float | None = None) -> AsyncIterator[Connection]:
     with database_errors():
-        async with connections.acquire(timeout=_ACQUIRE_SECONDS) as db:
-            try:
+        db = await connections.acquire(timeout=_ACQUIRE_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
                 yield db
-            except asyncpg.InternalClientError:
-                db.terminate()
-                raise
+        except (asyncpg.InternalClientError, TimeoutError):
+            db.terminate()
+            raise
+        finally:
+            await connections.release(db, timeout=_RELEASE_SECONDS)
 
 
 @contextmanager

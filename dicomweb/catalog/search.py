@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.pool import Connection, Pool, connection, indexed_connection
+from dicomweb.catalog.pool import Connection, Pool, connection, lookup_connection
 from dicomweb.catalog.search_columns import is_declared
 from dicomweb.catalog.search_statements import candidates_statement, matching_statement, plan_of
 from dicomweb.errors import TooLarge
@@ -188,7 +188,7 @@ async def read_rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> lis
 
     A row that was deleted since its id was found is left out.
     """
-    async with indexed_connection(pool) as db:
+    async with lookup_connection(pool) as db:
         found: dict[int, Row] = {}
         if selection.level == Level.STUDY:
             found.update(await _studies(db, selection, ids))
