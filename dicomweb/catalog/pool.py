@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from dicomweb.errors import Unavailable
+from dicomweb.errors import TooLarge, Unavailable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -147,7 +147,8 @@ async def _acquired(connections: _Connections, seconds: float | None = None) -> 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn what only time or an operator can mend into Unavailable; a wrong statement of ours stays a bug.
+    """Turn what only time or an operator can mend into Unavailable, and what is beyond the database's limits
+    into TooLarge; a wrong statement of ours stays a bug.
 
     A connection that is lost while a commit is under way ends here too: whether it happened is unknown, so
     it is never reported as success, and its blobs must be left to the sweeper.
@@ -155,7 +156,7 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        raise_if_unavailable(error)
+        raise_if_known(error)
         raise
     except asyncpg.InterfaceError as error:
         # "connection is closed", "has been released" (by its end), "pool is closing". DataError is a bug.
@@ -187,9 +188,15 @@ _TROUBLES = {
 }
 
 
-def raise_if_unavailable(error: asyncpg.PostgresError) -> None:
-    """Raise Unavailable when the database, not the statement, is what failed."""
+# Program limit exceeded: a message, a value or an expression that this database will never take.
+_TOO_LARGE = "54"
+
+
+def raise_if_known(error: asyncpg.PostgresError) -> None:
+    """Raise Unavailable when the database, not the statement, is what failed; TooLarge beyond its limits."""
     code = error.sqlstate or "08"
+    if code.startswith(_TOO_LARGE):
+        raise TooLarge("The request is more than the archive's database takes at once.") from error
     for prefix in (code, code[:2]):
         if prefix in _TROUBLES:
             raise _unavailable(_TROUBLES[prefix]) from error
