@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +23,7 @@ from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, negotiate
 
 # Frames decoded ahead of the one that is being sent: enough to keep a second core busy.
 _AHEAD = 2
-# Index entries fetched at a time when a whole object is decoded.
+# Index entries fetched at a time when all frames of an object are read.
 _PAGE = 512
 
 
@@ -91,6 +92,9 @@ class FrameReader:
         self._native_length = decoded_length(layout, source.transfer_syntax_uid)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
 
+    def __len__(self) -> int:
+        return len(self._numbers)
+
     def body(self, position: int, chosen: Chosen) -> Body:
         """The frame at this position of the request, in the chosen form."""
         number = self._numbers[position]
@@ -141,7 +145,7 @@ class FrameReader:
             key=(self._source.instance_row, number),
         )
 
-    async def decoded(self, position: int) -> AsyncIterator[bytes]:
+    async def decoded(self, position: int) -> AsyncGenerator[bytes, None]:
         """Decode the frame at this position, and start those that come next.
 
         None while every worker is busy: it would be no sooner, and frames held for many fill the memory.
@@ -152,8 +156,18 @@ class FrameReader:
             if ahead not in self._tasks:
                 self._tasks[ahead] = asyncio.ensure_future(self._decode(self._numbers[ahead]))
                 self._tasks[ahead].add_done_callback(_observe)
-        yield await self._tasks[position]
+        try:
+            yield await self._tasks[position]
+        except BaseException:
+            # The client left, or this frame cannot be decoded: nobody will ask for the next ones.
+            self._forget()
+            raise
         del self._tasks[position]
+
+    def _forget(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
 
 
 def _observe(task: asyncio.Task[bytes]) -> None:
@@ -172,14 +186,22 @@ async def all_frames(archive: Archive, source: InstanceSource, layout: PixelLayo
     A page of the index and a few frames are in memory, never the object.
     """
     joiner = FrameJoiner(decoded_layout_of(source).frame_bits)
+    async for reader in frame_pages(archive, source, layout):
+        for position in range(len(reader)):
+            async with aclosing(reader.decoded(position)) as frames:
+                async for frame in frames:
+                    yield joiner.feed(frame)
+    yield joiner.finish()
+
+
+async def frame_pages(
+    archive: Archive, source: InstanceSource, layout: PixelLayout
+) -> AsyncIterator[FrameReader]:
+    """Readers of all frames of encapsulated pixel data in order, each of one page of the index."""
     for start in range(0, layout.frames, _PAGE):
         numbers = range(start + 1, min(start + _PAGE, layout.frames) + 1)
         entries = await frame_entries(archive.pool, source.instance_row, start, len(numbers))
-        reader = FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
-        for position in range(len(numbers)):
-            async for frame in reader.decoded(position):
-                yield joiner.feed(frame)
-    yield joiner.finish()
+        yield FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
 
 
 async def first_codestream(archive: Archive, source: InstanceSource, layout: PixelLayout) -> bytes:

@@ -6,8 +6,8 @@ An answer of a thousand frames would else cost a thousand requests to an object 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from dicomweb.archive.archive import Archive
@@ -58,8 +58,10 @@ async def read_segments(
                 yield await ahead
             ahead = begun
             if not isinstance(group, list):
-                async for chunk in _read_one(blobs, group, on_damage):
-                    yield chunk
+                chunks = _read_one(blobs, group, on_damage)
+                async with closing(chunks):
+                    async for chunk in chunks:
+                        yield chunk
         if ahead is not None:
             yield await ahead
     finally:
@@ -129,8 +131,19 @@ async def _read_one(blobs: Blobs, segment: Stretch | Flow, on_damage: OnDamage) 
         else blobs.stream(segment.key, segment.offset, segment.length)
     )
     try:
-        async for chunk in chunks:
-            yield chunk
+        async with closing(chunks):
+            async for chunk in chunks:
+                yield chunk
     except BlobMissing:
         await on_damage(segment.instance_row)
         raise
+
+
+@asynccontextmanager
+async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[None]:
+    """End the making of what is not read any more now, not when the garbage collector comes by."""
+    try:
+        yield
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Body, Literal, Part, Segment, body_length, cut, is_seekable
-from dicomweb.archive.reading import read_body, read_stream
+from dicomweb.archive.reading import closing, read_body, read_stream
 from dicomweb.errors import ClientGone
 from dicomweb.protocol import multipart, ranges
 
@@ -38,7 +38,17 @@ class Streamed:
     chunks: AsyncIterator[bytes]
     length: int | None
 
+    async def begun(self) -> Streamed:
+        """The same response, its first chunk made: what cannot be made fails here, where there is still
+        another answer."""
+        first = await anext(self.chunks, b"")
+        return replace(self, chunks=_after(first, self.chunks))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with closing(self.chunks):
+            await self._send(scope, receive, send)
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         pieces = _pieces(self.chunks)
         headers: Headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in self.headers.items()]
         if self.length is not None:
@@ -76,6 +86,13 @@ class Streamed:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _after(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with closing(chunks):
+        yield first
+        async for chunk in chunks:
+            yield chunk
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,0 +1,87 @@
+"""A client that leaves in the middle of an answer: nothing goes on being made for it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import numpy
+import pydicom
+import pytest
+from pydicom.uid import RLELossless
+
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
+from dicomweb.errors import ClientGone
+from tests.builders import MULTIFRAME_GRAYSCALE_WORD, make_dataset
+from tests.web.conftest import BASE, Client
+
+
+def _store(client: Client) -> str:
+    """Frames that each take a while to decode; returns their path."""
+    side, count = 512, 8
+    pixels = numpy.random.default_rng(1).integers(0, 4096, side * side * count, dtype="<u2").tobytes()
+    dataset = make_dataset(
+        rows=side, columns=side, frames=count, pixels=pixels, sop_class_uid=MULTIFRAME_GRAYSCALE_WORD
+    )
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = EXPLICIT_LITTLE
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    assert client.store(buffer.getvalue()).status_code == 200
+    return (
+        f"/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
+        f"/instances/{dataset.SOPInstanceUID}"
+    )
+
+
+async def _leave(client: Client, path: str) -> int:
+    """Ask, and be gone when the first piece comes. Returns how many frames are still wanted then."""
+    left = asyncio.Event()
+    asked = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        if not asked:
+            asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200
+        left.set()
+        await asyncio.sleep(0)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": BASE.removeprefix("http://127.0.0.1:8080") + path,
+        "raw_path": (BASE.removeprefix("http://127.0.0.1:8080") + path).encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"127.0.0.1:8080")],
+        "server": ("127.0.0.1", 8080),
+        "client": ("127.0.0.1", 50000),
+        "state": {"archive": client.archive},
+    }
+    try:
+        await client.app(scope, receive, send)  # type: ignore[arg-type]
+    except ClientGone:
+        pass
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return sum("FrameReader._decode" in repr(task) for task in asyncio.all_tasks())
+
+
+@pytest.mark.parametrize("resource", ["/frames/1,2,3,4,5,6,7,8", "/bulkdata/7FE00010", ""])
+def test_frames_are_not_decoded_ahead_for_who_left(make_client: Any, resource: str) -> None:
+    client: Client = make_client(decode_workers=1)
+    path = _store(client)
+    assert client.get(path + "/frames/1").status_code == 200
+    assert client._run(_leave(client, path + resource)) == 0
