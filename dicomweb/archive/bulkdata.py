@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.frames import FrameReader, all_frames
+from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
 from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
-from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_properties, frame_entries
+from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_properties
 from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
@@ -27,25 +27,42 @@ _WORD_BITS = {
 }
 _ITEM_HEADER_SIZE = 8
 _ITEM = b"\xfe\xff\x00\xe0"
+# Parts up to here are made before the answer begins, so that its length is known and ranges work.
+_HELD_PARTS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class BulkdataPlan:
-    """What answers a bulkdata request. version: identifies the instance's version, for the ETag."""
+    """What answers a bulkdata request.
+
+    chosen: the form of the value. parts: None where they are very many; then `stream` gives them one by
+    one. version: identifies the instance's version, for the ETag.
+    """
 
     answer: Answer
-    parts: Sequence[Part]
+    chosen: Chosen
+    parts: Sequence[Part] | None
+    stream: Callable[[], AsyncIterator[Part]]
     version: int
 
 
-async def plan_bulkdata(archive: Archive, target: Target, path: str, accept: Acceptable) -> BulkdataPlan:
-    """Locate a value and choose its form. Raises NotFound, Gone, NotAcceptable."""
+async def plan_bulkdata(
+    archive: Archive, target: Target, path: str, accept: Acceptable, *, decode: bool = True
+) -> BulkdataPlan:
+    """Locate a value and choose its form. Raises NotFound, Gone, NotAcceptable.
+
+    decode: False when the codestreams turned out to be such as no codec takes: they go as stored then.
+    """
     place = await bulkdata_place(archive.pool, archive.tenant_id, target, path)
     value = await locate_value(archive, place, path)
-    answer = negotiate(accept, [value.form], single_item=True)
+    form = value.form if decode else replace(value.form, decodable=False)
+    answer = negotiate(accept, [form], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
-    return BulkdataPlan(answer, await value_parts(archive, value, chosen), place.source.instance_row)
+    stream = partial(value_parts, archive, value, chosen)
+    held = not chosen.as_stored or form.codestreams <= _HELD_PARTS
+    parts = [part async for part in stream()] if held else None
+    return BulkdataPlan(answer, chosen, parts, stream, place.source.instance_row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +95,34 @@ async def locate_value(archive: Archive, place: BulkdataPlace, path: str) -> Val
     return Value(place, path, length, Stored.value(document_type))
 
 
-async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> list[Part]:
+async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIterator[Part]:
     """The value in the chosen form; several parts only for the codestreams of frames."""
     place, layout = value.place, value.place.source.pixel_layout
-    if value.is_pixel_data and layout is not None:
-        bodies = await _pixel_bodies(archive, place, layout, chosen)
-    else:
-        bodies = [_value_body(archive, place, value.length, _WORD_BITS.get(place.vr, 8))]
     location = f"{place.source.target.path}/bulkdata/{value.path}"
-    return [Part(chosen.content_type, body, location) for body in bodies]
+    if value.is_pixel_data and layout is not None and layout.encapsulated:
+        async for body in _encapsulated_bodies(archive, place, layout, chosen):
+            yield Part(chosen.content_type, body, location)
+        return
+    word_bits = _WORD_BITS.get(place.vr, 8)
+    if value.is_pixel_data and layout is not None:
+        word_bits = pixel_word_bits(layout.vr, layout.bits_allocated)
+    yield Part(chosen.content_type, _value_body(archive, place, value.length, word_bits), location)
 
 
-async def _pixel_bodies(
+async def _encapsulated_bodies(
     archive: Archive, place: BulkdataPlace, layout: PixelLayout, chosen: Chosen
-) -> list[Body]:
-    """One body of native pixels; of stored codestreams one a frame, or one for a whole video (M-16)."""
+) -> AsyncIterator[Body]:
+    """One body of decoded pixels; of stored codestreams one a frame, or one for a whole video (M-16)."""
     source = place.source
-    if not layout.encapsulated:
-        return [_value_body(archive, place, place.length, pixel_word_bits(layout.vr, layout.bits_allocated))]
     if not chosen.as_stored:
         length = decoded_layout_of(source).value_length
-        return [[Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]]
-    if layout.frames == 0:
-        return [[Flow(partial(_joined_fragments, archive, place), None, source.instance_row)]]
-    numbers = range(1, layout.frames + 1)
-    entries = await frame_entries(archive.pool, source.instance_row, 0, layout.frames)
-    reader = FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
-    return [reader.body(position, chosen) for position in range(len(numbers))]
+        yield [Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]
+    elif layout.frames == 0:
+        yield [Flow(partial(_joined_fragments, archive, place), None, source.instance_row)]
+    else:
+        async for reader in frame_pages(archive, source, layout):
+            for position in range(len(reader)):
+                yield reader.body(position, chosen)
 
 
 def _value_body(archive: Archive, place: BulkdataPlace, length: int, word_bits: int) -> Body:

@@ -43,7 +43,7 @@ async def _parts(
     async for value in _values(archive, target, found):
         form = chosen.get(value.form)
         if form is not None:
-            for part in await value_parts(archive, value, form):
+            async for part in value_parts(archive, value, form):
                 yield part
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.bulkdata import plan_bulkdata
+from dicomweb.archive.bulkdata import BulkdataPlan, plan_bulkdata
 from dicomweb.archive.parts import Part, cut, is_seekable
-from dicomweb.errors import InvalidRequest
+from dicomweb.errors import DecodeFailed, InvalidRequest, NotAcceptable
 from dicomweb.protocol import negotiate, ranges
 from dicomweb.web.answers import answer_parts
-from dicomweb.web.conditions import cache_headers
-from dicomweb.web.responses import Streamed, related
+from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.responses import Streamed, related, related_stream
 from dicomweb.web.targets import acceptable, base_url, range_of, target_of
 
 # Tags and item numbers in turn, as metadata writes them.
@@ -31,18 +32,59 @@ async def bulkdata(request: Request) -> Response | Streamed:
             "The bulkdata path is not one that metadata names: tags, and item numbers between."
         )
     accept = acceptable(request, negotiate.Resource.BULKDATA)  # 400, 406
-    plan = await plan_bulkdata(archive, target, path.upper(), accept)  # 404, 406, 410
-    multipart, parts = plan.answer.multipart, plan.parts
+    path = path.upper()
+    try:
+        return await _answer(request, await plan_bulkdata(archive, target, path, accept))  # 404, 406, 410
+    except DecodeFailed as failure:
+        # Metadata names this resource, so it must be there: who takes anything gets the codestreams.
+        try:
+            plan = await plan_bulkdata(archive, target, path, accept, decode=False)
+        except NotAcceptable:
+            raise failure from None
+    return await _answer(request, plan)
+
+
+async def _answer(request: Request, plan: BulkdataPlan) -> Response | Streamed:
+    """The answer that was planned. Raises DecodeFailed when the pixels cannot even begin to be decoded."""
     headers = cache_headers(
-        f"{plan.version:x}", str(multipart), path, parts[0].content_type, base_url(request)
+        f"{plan.version:x}",
+        str(plan.answer.multipart),
+        request.path_params["path"],
+        plan.chosen.content_type,
+        base_url(request),
     )
+    if plan.parts is None:
+        return _many_parts(request, plan, headers)
+    response = _few_parts(request, plan, plan.parts, headers)
+    if isinstance(response, Streamed) and not plan.chosen.as_stored:
+        return await response.begun()
+    return response
+
+
+def _many_parts(request: Request, plan: BulkdataPlan, headers: dict[str, str]) -> Response | Streamed:
+    if not_modified(request, headers):
+        return Response(status_code=304, headers=headers)
+    return related_stream(
+        request.state.archive,
+        plan.stream(),
+        base=base_url(request),
+        root_type=plan.answer.root_type,
+        seed=headers["ETag"].encode(),
+        headers=headers,
+    )
+
+
+def _few_parts(
+    request: Request, plan: BulkdataPlan, parts: Sequence[Part], headers: dict[str, str]
+) -> Response | Streamed:
+    multipart = plan.answer.multipart
     stretch = None
     if multipart and len(parts) == 1:
         stretch = _stretch_of_value(parts[0], range_of(request, headers["ETag"]))
     if stretch is None:
         return answer_parts(request, parts, multipart=multipart, headers=headers)
     return related(
-        archive,
+        request.state.archive,
         [stretch],
         base=base_url(request),
         root_type=plan.answer.root_type,
