@@ -50,9 +50,6 @@ class DecodeWorkers:
         self._jobs: dict[Hashable, _Job] = {}
         self._closed = False
 
-    async def start(self) -> None:
-        """Nothing yet: the first worker starts when there is work."""
-
     async def close(self) -> None:
         """End every worker; what is being decoded fails."""
         self._closed = True

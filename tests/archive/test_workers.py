@@ -45,7 +45,6 @@ def run(scenario: Scenario, *, loop: str = "asyncio", **options: float) -> None:
     async def with_workers() -> None:
         settings = {"count": 1, "seconds": 20, "memory_bytes": MEMORY, **options}
         workers = DecodeWorkers(**settings)  # type: ignore[arg-type]
-        await workers.start()
         try:
             await scenario(workers)
         finally:
