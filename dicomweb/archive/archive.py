@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dicomweb.archive.uploads import Uploads
 from dicomweb.archive.workers import DecodeWorkers
 from dicomweb.blobs import Blobs, open_blobs
 from dicomweb.catalog.pool import Pool, create_pool
@@ -15,20 +16,21 @@ from dicomweb.settings import DEFAULT_TENANT, Settings
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """All that a use case needs; holds no state of its own (design invariant 8)."""
+    """All that a use case needs; holds no state but bounds of this process (design invariant 8)."""
 
     settings: Settings
     pool: Pool
     blobs: Blobs
     workers: DecodeWorkers
     tenant_id: int = DEFAULT_TENANT
+    uploads: Uploads = field(default_factory=Uploads)
 
 
 @asynccontextmanager
 async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
     """Open the archive that `settings` name. Raises Unavailable when the database cannot be reached."""
     async with AsyncExitStack() as stack:
-        pool = await create_pool(settings.database_url)
+        pool = await create_pool(settings.database_url, search_seconds=settings.search_seconds)
         stack.push_async_callback(pool.close)
         blobs = open_blobs(settings)
         stack.push_async_callback(blobs.close)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.ingest import check_free_space
+from dicomweb.archive.request_blobs import check_free_space
 
 
 async def check_catalog(archive: Archive) -> None:

@@ -3,7 +3,8 @@
 chunks → scan → validate → durable blob → one catalog transaction → outcomes. A part up to
 `small_part_bytes` is held, scanned from memory and appended to the request's pack only when it can be
 stored, so that a pack holds no dead bytes; a longer one streams into a blob of its own while a thread
-scans it. Nothing is visible before its blob is durable and its row is committed (invariants 1 and 4).
+scans it, and so does any part that the memory for all uploads has no room for. Nothing is visible before
+its blob is durable and its row is committed (invariants 1 and 4).
 """
 
 from __future__ import annotations
@@ -11,48 +12,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.chunk_pipe import ChunkPipe
-from dicomweb.archive.through_thread import BRIDGES
-from dicomweb.blobs import BlobWriter, new_key
-from dicomweb.catalog.columns import BlobPlace, NewInstance, new_instance
+from dicomweb.archive.large_part import LargePart
+from dicomweb.archive.request_blobs import Pack, RequestBlobs
+from dicomweb.archive.store_outcomes import refused, settled
+from dicomweb.archive.store_step import Accepted, StoreStep
+from dicomweb.archive.uploads import Share
+from dicomweb.catalog.columns import BlobPlace
 from dicomweb.catalog.instances import Added, add_instances
 from dicomweb.dicom.part10 import Scan, ScanLimits, scan
-from dicomweb.dicom.target import Target
-from dicomweb.errors import InvalidDicom, Unavailable
+from dicomweb.errors import InvalidDicom
 from dicomweb.protocol.store_report import StoreOutcome
 from dicomweb.settings import Settings
 
-# Failure and warning reasons: PS3.18 I.2, PS3.4 B.2.3 and our ranges (S-20..S-25, S-45).
-STUDY_MISMATCH = 0xA901
-DUPLICATE = 0x0111
-PROCESSING_FAILURE = 0x0110
-ELEMENTS_DISCARDED = 0xB006
-DOES_NOT_MATCH_SOP_CLASS = 0xB007
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STUDY_MISMATCH = 0xA901  # PS3.4 B.2.3
 
 # Small parts wait in memory until this many bytes make one thread hop and one write worth while.
 _BATCH_BYTES = 4 << 20
-# Rows that wait for one transaction; a request with more is committed in steps, so memory stays bounded.
-_BATCH_ROWS = 2000
-_PIPE_BYTES = 1 << 20
-_WATERMARK_STEP = 64 << 20
-
-
-@dataclass(slots=True)
-class _Held:
-    """An accepted instance whose blob is not committed yet."""
-
-    instance: NewInstance
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why a part was not stored."""
-
-    error: InvalidDicom
+# What waits for one transaction; a request with more is committed in steps, so memory stays bounded.
+_STEP_ROWS = 2000
+_STEP_BYTES = 16 << 20
 
 
 class Ingest:
@@ -66,46 +52,50 @@ class Ingest:
         self._settings = archive.settings
         self._study = study
         self._limits = scan_limits(archive.settings)
+        self._share = Share(archive.uploads)
         self._outcomes: list[StoreOutcome] = []
+        self._part = bytearray()
+        self._large: LargePart | None = None
         self._small: list[bytes] = []
         self._small_bytes = 0
-        self._pack: BlobWriter | None = None
-        self._pack_key = ""
-        self._writers: dict[str, BlobWriter] = {}
-        self._held: list[_Held] = []
-        self._part = bytearray()
-        self._large: _LargePart | None = None
-        self._unchecked = _WATERMARK_STEP
+        self._blobs = RequestBlobs(archive)
+        self._begin_step()
+
+    def _begin_step(self) -> None:
+        self._step = StoreStep(duplicates=self._settings.duplicates)
+        self._pack = Pack(self._blobs)
+        self._inflated_pack = Pack(self._blobs)
+        self._step_share = 0
 
     async def write(self, chunk: bytes | memoryview) -> None:
-        """The next bytes of the current part. Raises Unavailable when the disk is nearly full."""
-        await self._check_watermark(len(chunk))
-        if self._large is not None:
-            await self._large.write(bytes(chunk))
-            return
-        self._part += chunk
-        if len(self._part) > self._settings.small_part_bytes:
-            self._large = await self._open_large()
-            head, self._part = bytes(self._part), bytearray()
-            await self._large.write(head)
+        """The next bytes of the current part. Raises Unavailable when the archive has no room for them."""
+        await self._blobs.check_room(len(chunk))
+        if self._large is None:
+            if await self._can_hold(len(chunk)):
+                self._part += chunk
+                return
+            await self._settle_small()  # where other content replaces, the order of parts decides
+            self._large = await self._spool(self._part)
+            self._share.add(-len(self._part))
+            self._part = bytearray()
+        await self._large.write(chunk)
 
     async def end_part(self) -> None:
         """The current part is complete."""
         if self._large is not None:
-            large, self._large = self._large, None
-            await self._settle_large(large)
+            await self._settle_large(self._large)
         else:
             self._small.append(bytes(self._part))
             self._small_bytes += len(self._part)
             self._part = bytearray()
-            if self._small_bytes >= _BATCH_BYTES:
+            if self._small_bytes >= _BATCH_BYTES or self._share.is_exceeded:
                 await self._settle_small()
-        if len(self._held) >= _BATCH_ROWS or (self._pack and self._pack.size >= self._settings.pack_bytes):
+        if self._is_step_full():
             await self._commit()
 
     def refuse_part(self, error: InvalidDicom) -> None:
         """Record a part that is no Part 10 stream at all (a wrong media type, say)."""
-        self._outcomes.append(_failure(error))
+        self._outcomes.append(refused(error))
 
     async def finish(self) -> Sequence[StoreOutcome]:
         """Make everything durable and visible; returns an outcome for every part, in no fixed order.
@@ -114,73 +104,115 @@ class Ingest:
         """
         await self._settle_small()
         await self._commit()
+        self._share.close()
         return self._outcomes
 
     async def abort(self) -> None:
         """Drop all that is not committed."""
-        if self._large is not None:
-            await self._large.tear()
-            self._large = None
-        writers, self._writers, self._held = self._writers, {}, []
-        self._pack = None
-        for writer in writers.values():
-            await writer.abort()
+        self._share.close()
+        large, self._large = self._large, None
+        if large is not None:
+            large.close()
+            await large.tear()
+        await self._blobs.abort()
 
-    async def _check_watermark(self, length: int) -> None:
-        self._unchecked += length
-        if self._unchecked >= _WATERMARK_STEP:
-            self._unchecked = 0
-            await check_free_space(self._archive)
+    # --- parts -------------------------------------------------------------------------------------
 
-    async def _new_writer(self) -> tuple[str, BlobWriter]:
-        key = new_key()
-        writer = await self._archive.blobs.create(key)
-        self._writers[key] = writer
-        return key, writer
+    async def _can_hold(self, more: int) -> bool:
+        if len(self._part) + more > self._settings.small_part_bytes:
+            return False
+        if not self._share.take(more):
+            await self._settle_small()
+            return self._share.take(more)
+        return True
 
-    async def _drop_writer(self, key: str) -> None:
-        writer = self._writers.pop(key, None)
-        if writer is not None:
-            await writer.abort()
+    async def _spool(self, begun: bytes | bytearray) -> LargePart:
+        """Go on with a part in a blob of its own. Raises Unavailable when too many do."""
+        large = LargePart(self._archive.uploads, self._blobs, self._limits)
+        await large.open()
+        try:
+            await large.write(begun)
+        except BaseException:
+            large.close()
+            await large.tear()
+            raise
+        return large
+
+    async def _settle_large(self, large: LargePart) -> None:
+        """Its bytes are durable when this returns, or gone."""
+        try:
+            found = await large.finish()
+            if not self._folds(found):
+                await _in_thread(self._step.add, found, *large.places)
+                await large.commit()
+        except InvalidDicom as error:
+            self._outcomes.append(refused(error))
+        await large.drop()  # what was not committed
+        self._large = None
+        large.close()
 
     async def _settle_small(self) -> None:
         """Scan the small parts that wait, and append those that can be stored to the pack."""
-        parts, self._small, self._small_bytes = self._small, [], 0
-        if not parts:
-            return
-        if self._pack is None:
-            self._pack_key, self._pack = await self._new_writer()
-        results = await asyncio.get_running_loop().run_in_executor(
-            None, self._scan_small, parts, self._pack_key, self._pack.size
-        )
-        for part, result in zip(parts, results, strict=True):
-            if isinstance(result, _Refusal):
-                self._outcomes.append(_failure(result.error))
-            elif isinstance(result, _Deflated):
-                await self._store_deflated(part)
-            else:
-                await self._pack.write(part)
-                self._held.append(result)
+        parts, self._small = self._small, []
+        while parts:
+            verdicts = await _in_thread(self._scan_small, parts)
+            for part, verdict in zip(parts, verdicts, strict=False):
+                await self._settle(part, verdict)
+            parts = parts[len(verdicts) :]
+        self._share.add(-self._small_bytes)
+        self._small_bytes = 0
 
-    def _scan_small(
-        self, parts: Sequence[bytes], key: str, offset: int
-    ) -> list[_Held | _Refusal | _Deflated]:
-        """Scan whole parts in one thread hop; offsets are those that the accepted ones will have."""
-        results: list[_Held | _Refusal | _Deflated] = []
+    async def _settle(self, part: bytes, verdict: _Verdict) -> None:
+        if isinstance(verdict, StoreOutcome):
+            self._outcomes.append(verdict)
+        elif verdict is _Other.INFLATES_FAR:
+            self._large = await self._spool(part)
+            await self._settle_large(self._large)
+        elif isinstance(verdict, _Taken):
+            await self._pack.append(part)
+            if verdict.inflated:
+                await self._inflated_pack.append(verdict.inflated)
+
+    def _scan_small(self, parts: Sequence[bytes]) -> list[_Verdict]:
+        """Scan whole parts in one thread hop, until the inflated copies of deflated ones are a batch."""
+        verdicts: list[_Verdict] = []
+        offset, inflated_offset = self._pack.size, self._inflated_pack.size
+        begin = inflated_offset
         for part in parts:
-            try:
-                found = scan([part], limits=self._limits, on_inflated=_refuse_inflated)
-                place = BlobPlace(key, offset, len(part))
-                results.append(self._accept(found, place))
+            verdict = self._scan_one(part, offset, inflated_offset)
+            verdicts.append(verdict)
+            if isinstance(verdict, _Taken):
                 offset += len(part)
-            except _IsDeflated:
-                results.append(_Deflated())
-            except InvalidDicom as error:
-                results.append(_Refusal(error))
-        return results
+                inflated_offset += len(verdict.inflated)
+            if verdict is _Other.INFLATES_FAR or inflated_offset - begin >= _BATCH_BYTES:
+                break
+        return verdicts
 
-    def _accept(self, found: Scan, place: BlobPlace, inflated: BlobPlace | None = None) -> _Held:
-        """Check what the URL demands, and prepare the rows. Raises InvalidDicom."""
+    def _scan_one(self, part: bytes, offset: int, inflated_offset: int) -> _Verdict:
+        """Scan a part; the offsets are those that it and its inflated copy will have in the packs."""
+        inflated = bytearray()
+
+        def keep(piece: bytes) -> None:
+            if len(inflated) + len(piece) > self._settings.small_part_bytes:
+                raise _InflatesFar
+            inflated.extend(piece)
+
+        try:
+            found = scan([part], limits=self._limits, on_inflated=keep)
+            if self._folds(found):
+                return _Other.FOLDED
+            place, copy = BlobPlace(self._pack.key, offset, len(part)), None
+            if found.inflated_length is not None:
+                copy = BlobPlace(self._inflated_pack.key, inflated_offset, len(inflated))
+            self._step.add(found, place, copy)
+        except _InflatesFar:
+            return _Other.INFLATES_FAR
+        except InvalidDicom as error:  # not kept itself: its traceback would hold what was inflated
+            return refused(error)
+        return _Taken(inflated)
+
+    def _folds(self, found: Scan) -> bool:
+        """Check what the URL demands, and whether the part repeats another. Raises InvalidDicom."""
         if self._study is not None and found.study_instance_uid != self._study:
             raise InvalidDicom(
                 "The Study Instance UID of the instance is not the one of the request URL.",
@@ -188,138 +220,76 @@ class Ingest:
                 sop_class_uid=found.sop_class_uid,
                 sop_instance_uid=found.sop_instance_uid,
             )
-        return _Held(new_instance(found, place, inflated=inflated), found.warnings)
+        return self._step.fold(found)
 
-    async def _store_deflated(self, part: bytes) -> None:
-        """A deflated data set gets an inflated copy beside it, so it takes the road of the large parts."""
-        large = await self._open_large()
-        await large.write(part)
-        await self._settle_large(large)
+    # --- steps -------------------------------------------------------------------------------------
 
-    async def _open_large(self) -> _LargePart:
-        key, writer = await self._new_writer()
-        return _LargePart(self, key, writer)
-
-    async def _settle_large(self, large: _LargePart) -> None:
-        try:
-            found, inflated = await large.finish()
-            place = BlobPlace(large.key, 0, large.writer.size)
-            held = await asyncio.get_running_loop().run_in_executor(
-                None, partial(self._accept, found, place, inflated)
-            )
-        except InvalidDicom as error:
-            await large.drop()
-            self._outcomes.append(_failure(error))
-        else:
-            self._held.append(held)
+    def _is_step_full(self) -> bool:
+        step = self._step
+        self._share.add(step.held_bytes - self._step_share)
+        self._step_share = step.held_bytes
+        return (
+            len(step.accepted) >= _STEP_ROWS
+            or step.held_bytes >= _STEP_BYTES
+            or self._pack.size >= self._settings.pack_bytes
+            or self._inflated_pack.size >= self._settings.pack_bytes
+            or (self._share.is_exceeded and bool(step.accepted))
+        )
 
     async def _commit(self) -> None:
         """Blobs first, then one transaction; what it did not take is removed again."""
-        held, self._held = self._held, []
-        self._pack = None
-        sizes: dict[str, int] = {}
-        while self._writers:
-            key, writer = next(iter(self._writers.items()))
-            if held and writer.size:
-                await writer.commit()
-                sizes[key] = writer.size
-            else:
-                await writer.abort()
-            del self._writers[key]
-        if not held:
-            return
+        step, share = self._step, self._step_share
+        await self._pack.commit()
+        await self._inflated_pack.commit()
         # From here on the blobs stay whatever happens: a commit whose answer was lost may have happened.
+        sizes = self._blobs.hand_over()
+        self._begin_step()
+        if not step.accepted:
+            return
         added = await add_instances(
             self._archive.pool,
             self._archive.tenant_id,
-            [one.instance for one in held],
+            [one.instance for one in step.accepted],
             duplicates=self._settings.duplicates,
             blobs=sizes,
         )
-        self._outcomes += [_outcome(one, what) for one, what in zip(held, added, strict=True)]
-        await self._remove_unused(sizes, held, added)
-
-    async def _remove_unused(
-        self, sizes: dict[str, int], held: Sequence[_Held], added: Sequence[Added]
-    ) -> None:
-        """Blobs that no new row points to: a resend or a refused duplicate. Ours alone, so safe to delete."""
-        used: set[str] = set()
-        for one, what in zip(held, added, strict=True):
-            if what.state in ("stored", "replaced"):
-                used.update(one.instance.blob_keys)
-        for key in sizes.keys() - used:
-            await self._archive.blobs.delete(key)
-
-
-class _LargePart:
-    """A part that streams into its own blob while a thread scans the same bytes."""
-
-    def __init__(self, ingest: Ingest, key: str, writer: BlobWriter) -> None:
-        self.key = key
-        self.writer = writer
-        self._ingest = ingest
-        self._pipe = ChunkPipe(capacity=_PIPE_BYTES)
-        self._loop = asyncio.get_running_loop()
-        self._inflated_key = ""
-        self._inflated: BlobWriter | None = None
-        self._failed = False
-        self._scan = self._loop.run_in_executor(BRIDGES, self._run)
-
-    def _run(self) -> Scan:
-        try:
-            return scan(self._pipe, limits=self._ingest._limits, on_inflated=self._write_inflated)
-        except BaseException:
-            self._failed = True
-            raise
-        finally:
-            self._pipe.abandon()
-
-    def _write_inflated(self, data: bytes) -> None:
-        """Called in the scan thread: the copy is written with the same backpressure as the part itself."""
-        asyncio.run_coroutine_threadsafe(self._append_inflated(data), self._loop).result()
-
-    async def _append_inflated(self, data: bytes) -> None:
-        if self._inflated is None:
-            self._inflated_key, self._inflated = await self._ingest._new_writer()
-        await self._ingest._check_watermark(len(data))
-        await self._inflated.write(data)
-
-    async def write(self, chunk: bytes) -> None:
-        if self._failed:  # refused already: the rest of the part is read and dropped
-            return
-        await self._pipe.put(chunk)
-        await self.writer.write(chunk)
-
-    async def finish(self) -> tuple[Scan, BlobPlace | None]:
-        """What the scan found. Raises InvalidDicom."""
-        self._pipe.end()
-        found = await self._scan
-        if self._inflated is None:
-            return found, None
-        return found, BlobPlace(self._inflated_key, 0, self._inflated.size)
-
-    async def tear(self) -> None:
-        """The upload ended in the middle of this part."""
-        self._pipe.tear()
-        await asyncio.gather(self._scan, return_exceptions=True)
-
-    async def drop(self) -> None:
-        """Remove the bytes of a refused part."""
-        await self._ingest._drop_writer(self.key)
-        await self._ingest._drop_writer(self._inflated_key)
-
-
-class _IsDeflated(Exception):
-    """The part inflates: it must be stored on the other road."""
+        self._share.add(-share)
+        for one, what in zip(step.accepted, added, strict=True):
+            self._outcomes += settled(one, what)
+        # A resend or a refused duplicate. Ours alone, so safe to delete.
+        await self._blobs.remove(sizes.keys() - _used(step.accepted, added))
 
 
 @dataclass(frozen=True, slots=True)
-class _Deflated:
-    """Marks a small part whose data set is deflated."""
+class _Taken:
+    """A small part that goes to the pack. inflated: its copy, empty when it is not deflated."""
+
+    inflated: bytearray
 
 
-def _refuse_inflated(_data: bytes) -> None:
-    raise _IsDeflated
+class _Other(Enum):
+    """FOLDED: another part speaks for it. INFLATES_FAR: its inflated copy is too long to be held."""
+
+    FOLDED = auto()
+    INFLATES_FAR = auto()
+
+
+# What the scan of a small part came to; an outcome is a refusal.
+_Verdict = StoreOutcome | _Taken | _Other
+
+
+class _InflatesFar(Exception):
+    """Ends the scan of a part whose inflated copy is too long to be held."""
+
+
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
+
+
+def _used(accepted: Sequence[Accepted], added: Sequence[Added]) -> set[str]:
+    """Blobs that a new row points to."""
+    written = [one for one, what in zip(accepted, added, strict=True) if what.state in ("stored", "replaced")]
+    return {key for one in written for key in one.instance.blob_keys}
 
 
 def scan_limits(settings: Settings) -> ScanLimits:
@@ -331,70 +301,4 @@ def scan_limits(settings: Settings) -> ScanLimits:
         value_bytes=settings.value_bytes,
         inflate_bytes=settings.inflate_bytes,
         inflate_ratio=settings.inflate_ratio,
-    )
-
-
-async def check_free_space(archive: Archive) -> None:
-    """Refuse early, before a full disk can hurt what is stored. Raises Unavailable (503)."""
-    free = await archive.blobs.free_bytes()
-    if free is not None and free < archive.settings.min_free_bytes:
-        raise Unavailable(
-            "The archive's disk is nearly full; nothing more is stored until space is made.",
-            retry_after=60,
-            hint="Free space on the volume of the data directory, or lower DICOMWEB_MIN_FREE_BYTES.",
-        )
-
-
-def _failure(error: InvalidDicom) -> StoreOutcome:
-    return StoreOutcome(
-        sop_class_uid=error.sop_class_uid,
-        sop_instance_uid=error.sop_instance_uid,
-        study_instance_uid="",
-        retrieve_path="",
-        failure_reason=error.failure_reason,
-        warning_reason=None,
-        sentence=error.message,
-    )
-
-
-def _stored(held: _Held) -> tuple[int | None, int | None, str]:
-    if held.warnings:
-        return None, DOES_NOT_MATCH_SOP_CLASS, " ".join(held.warnings)
-    return None, None, ""
-
-
-def _kept(_held: _Held) -> tuple[int | None, int | None, str]:
-    sentence = (
-        "Another instance with this SOP Instance UID is stored; by policy it was kept and this one not."
-    )
-    return None, ELEMENTS_DISCARDED, sentence
-
-
-def _conflict(_held: _Held) -> tuple[int | None, int | None, str]:
-    sentence = "Another instance with this SOP Instance UID and other content is stored already."
-    return DUPLICATE, None, sentence
-
-
-# What became of an instance in the catalog -> failure reason, warning reason, sentence.
-_REASONS: dict[str, Callable[[_Held], tuple[int | None, int | None, str]]] = {
-    "stored": _stored,
-    "identical": _stored,
-    "replaced": _stored,
-    "kept": _kept,
-    "conflict": _conflict,
-}
-
-
-def _outcome(held: _Held, added: Added) -> StoreOutcome:
-    failure, warning, sentence = _REASONS[added.state](held)
-    one = held.instance
-    target = Target(one.study_instance_uid, one.series_instance_uid, one.sop_instance_uid)
-    return StoreOutcome(
-        sop_class_uid=one.sop_class_uid,
-        sop_instance_uid=one.sop_instance_uid,
-        study_instance_uid=one.study_instance_uid,
-        retrieve_path=target.path,
-        failure_reason=failure,
-        warning_reason=warning,
-        sentence=sentence,
     )

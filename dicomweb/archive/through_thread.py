@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-# Threads that wait for the event loop. Apart from the default executor, where blob reads run: were they
-# the same, a few waiting steps could take every thread that the bytes they wait for need.
+# Threads that wait for the event loop, and it for blobs: never for a client, which could keep them for ever.
+# Apart from the default executor, where blob reads run: were they the same, a few waiting steps could take
+# every thread that the bytes they wait for need.
 BRIDGES = ThreadPoolExecutor(max_workers=32, thread_name_prefix="bridge")
 # One hop to a thread should bring at least this much, or hops cost more than the work.
 _STEP = 256 << 10

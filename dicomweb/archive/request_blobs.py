@@ -1,0 +1,99 @@
+"""The blobs of one store request, from their first byte until the catalog is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from dicomweb.archive.archive import Archive
+from dicomweb.blobs import BlobWriter, new_key
+from dicomweb.errors import Unavailable
+
+_WATERMARK_STEP = 64 << 20
+
+
+class RequestBlobs:
+    """Each is open, then durable, then handed over; what is not handed over, `abort` removes."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._open: dict[str, BlobWriter] = {}
+        self._durable: dict[str, int] = {}
+        self._unchecked = _WATERMARK_STEP
+
+    async def check_room(self, length: int) -> None:
+        """To be called before `length` bytes are taken. Raises Unavailable when the disk is nearly full."""
+        self._unchecked += length
+        if self._unchecked >= _WATERMARK_STEP:
+            self._unchecked = 0
+            await check_free_space(self._archive)
+
+    async def open(self, key: str) -> BlobWriter:
+        """Begin a blob under a fresh key."""
+        writer = self._open[key] = await self._archive.blobs.create(key)
+        return writer
+
+    async def commit(self, key: str) -> None:
+        """Make it durable. From then on only its key and its size are held."""
+        writer = self._open[key]
+        await writer.commit()
+        self._durable[key] = writer.size
+        del self._open[key]
+
+    async def drop(self, key: str) -> None:
+        """Remove a blob that is not durable yet, if it was opened at all."""
+        writer = self._open.pop(key, None)
+        if writer is not None:
+            await writer.abort()
+
+    def hand_over(self) -> dict[str, int]:
+        """Sizes of all durable blobs, which stay from here on whatever happens to the request."""
+        sizes, self._durable = self._durable, {}
+        return sizes
+
+    async def abort(self) -> None:
+        """Remove all that was not handed over."""
+        writers, self._open = self._open, {}
+        for writer in writers.values():
+            await writer.abort()
+        await self.remove(self.hand_over())
+
+    async def remove(self, keys: Iterable[str]) -> None:
+        """Delete blobs that no row points to. Where the store is away, the sweeper comes later."""
+        for key in keys:
+            with suppress(Unavailable):
+                await self._archive.blobs.delete(key)
+
+
+class Pack:
+    """A blob that many small parts of a request share; opened when the first of them is appended."""
+
+    def __init__(self, blobs: RequestBlobs) -> None:
+        self.key = new_key()
+        self._blobs = blobs
+        self._writer: BlobWriter | None = None
+
+    @property
+    def size(self) -> int:
+        return self._writer.size if self._writer is not None else 0
+
+    async def append(self, data: bytes | bytearray) -> None:
+        if self._writer is None:
+            self._writer = await self._blobs.open(self.key)
+        await self._writer.write(memoryview(data))
+
+    async def commit(self) -> None:
+        """Make it durable, if there is anything of it."""
+        if self._writer is not None:
+            await self._blobs.commit(self.key)
+
+
+async def check_free_space(archive: Archive) -> None:
+    """Refuse early, before a full disk can hurt what is stored. Raises Unavailable (503)."""
+    free = await archive.blobs.free_bytes()
+    if free is not None and free < archive.settings.min_free_bytes:
+        raise Unavailable(
+            "The archive's disk is nearly full; nothing more is stored until space is made.",
+            retry_after=60,
+            hint="Free space on the volume of the data directory, or lower DICOMWEB_MIN_FREE_BYTES.",
+        )
