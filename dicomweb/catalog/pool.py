@@ -125,9 +125,9 @@ async def indexed_connection(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def lookup_connection(pool: Pool) -> AsyncIterator[Connection]:
-    """As indexed_connection, for what only reads a little: not for long."""
-    async with _acquired(pool.indexed, _LOOKUP_SECONDS) as db:
+async def lookup_connection(pool: Pool, *, large: bool = False) -> AsyncIterator[Connection]:
+    """As indexed_connection, for what only reads: not for long. large: it reads all rows of a study."""
+    async with _acquired(pool.indexed, _SEARCH_SECONDS if large else _LOOKUP_SECONDS) as db:
         yield db
 
 

@@ -66,7 +66,7 @@ def test_a_lookup_is_refused_soon_and_the_next_one_works(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_LOOKUP_SECONDS", 1.0)
-    path = f"/studies/{new_uid()}/metadata"
+    path = f"/studies/{new_uid()}/series/1.2/instances/1.3/metadata"
     assert client.get(path).status_code == 404
     with _hanging(database_url):
         begun = time.monotonic()
