@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.content_coding import Coder, coder_of
+from dicomweb.archive.content_coding import coded, coder_of
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.search import SearchBudget, find_matches, read_rows
+from dicomweb.catalog.search import SearchBudget, find_matches, row_pages
 from dicomweb.protocol.search_query import Level, SearchQuery
 from dicomweb.protocol.search_response import ResultWriter, Row, Selection, remaining_warning, select
 from dicomweb.settings import Settings
 
-# Results written at once: what one thread call and one piece of the answer hold.
-_PIECE = 500
+# Results read at once.
+_PAGE = 500
+# Text of one piece: many results, or a large one.
+_PIECE = 256 << 10
 # Up to here writing costs less than the thread that would do it.
 _INLINE = 25
 
@@ -58,19 +59,37 @@ async def results_json(
     writer = ResultWriter(answer.selection, base, inflate=decompress)
     coder = coder_of(coding)
     before = b"["
-    for start in range(0, len(answer.ids), _PIECE):
-        rows = await read_rows(archive.pool, answer.selection, answer.ids[start : start + _PIECE])
-        if rows:
-            yield await _written(writer, rows, before, coder)
+    for start in range(0, len(answer.ids), _PAGE):
+        ids = answer.ids[start : start + _PAGE]
+        async for rows in row_pages(archive.pool, answer.selection, ids):
+            texts = _texts(writer, rows, before)
+            if len(rows) <= _INLINE and not answer.selection.metadata:
+                yield coder.compress(b"".join(texts))
+            else:
+                async for piece in coded(texts, coder):
+                    yield piece
             before = b",\n"
     if before != b"[":
         yield coder.compress(b"]") + coder.flush()
 
 
-async def _written(writer: ResultWriter, rows: Sequence[Row], before: bytes, coder: Coder) -> bytes:
-    def write() -> bytes:
-        return coder.compress(before + b",\n".join(map(writer.write, rows)))
+def _texts(writer: ResultWriter, rows: Sequence[Row], before: bytes) -> Iterator[bytes]:
+    """The rows as JSON objects, in pieces of about _PIECE; `before` stands before the first."""
+    held: list[bytes] = []
+    size = 0
+    for row in rows:
+        held += (before, writer.write(row))
+        size += len(held[-1])
+        before = b",\n"
+        if size >= _PIECE:
+            yield _taken(held)
+            size = 0
+    if held:
+        yield _taken(held)
 
-    if len(rows) <= _INLINE:
-        return write()
-    return await asyncio.get_running_loop().run_in_executor(None, write)
+
+def _taken(held: list[bytes]) -> bytes:
+    """All of it in one, and nothing held any more."""
+    text = b"".join(held)
+    held.clear()
+    return text

@@ -26,6 +26,8 @@ from dicomweb.errors import Gone, NotFound, Unavailable
 # Rows held at once while a study is streamed. Metadata rows can be large (enhanced multi-frame).
 _SOURCE_PAGE = 256
 _METADATA_PAGE = 64
+# Stored bytes of metadata held at once, besides one that is longer than its share.
+METADATA_BYTES = 4 << 20
 
 _ROW = Struct(">q")
 
@@ -287,7 +289,7 @@ _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _
 
 async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
     """What the target holds now, and its revision, read in one snapshot. Raises NotFound, Gone."""
-    async with lookup_connection(pool) as db:
+    async with lookup_connection(pool, large=not target.instance) as db:
         row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *_uids(target))
     if row is None:
         await raise_missing(pool, tenant_id, target)
@@ -300,7 +302,12 @@ def _uids(target: Target) -> tuple[str, ...]:
 
 # --- metadata and bulkdata -------------------------------------------------------------------------
 
-_METADATA = "SELECT instance_row, metadata FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])"
+# What is longer than its share of the page comes without its bytes, and is read by itself. Lengths are known
+# without reading the values.
+_METADATA = """
+    SELECT instance_row, CASE WHEN octet_length(metadata) <= $2 THEN metadata END
+      FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])
+"""
 _ONE_METADATA = "SELECT metadata FROM instance_metadata WHERE instance_row = $1"
 _BULKDATA = f"""
     SELECT {SOURCE_COLUMNS}, (SELECT bulkdata FROM instance_metadata WHERE instance_row = i.id)
@@ -320,10 +327,32 @@ async def metadata_pages(
     found = found or await contents(pool, tenant_id, target)
     for rows in found.pages(_METADATA_PAGE):
         async with lookup_connection(pool) as db:
-            stored = {row[0]: row[1] for row in await db.fetch(_METADATA, rows)}
+            fetched = await db.fetch(_METADATA, rows, METADATA_BYTES // len(rows))
+        stored = {row[0]: row[1] for row in fetched}
+        del fetched
         if len(stored) < len(rows):
             await _raise_changed(pool, tenant_id, target)
-        yield [stored[row] for row in rows]
+        page: list[bytes] = []
+        for row in rows:
+            if stored[row] is not None:
+                page.append(stored.pop(row))
+                continue
+            if page:
+                yield page
+            large = await one_metadata(pool, row)
+            if large is None:
+                await _raise_changed(pool, tenant_id, target)
+            yield [large]
+            page = []
+        if page:
+            yield page
+
+
+async def one_metadata(pool: Pool, instance_row: int) -> bytes | None:
+    """zstd of one instance's DICOM JSON; None when it is not there any more."""
+    async with lookup_connection(pool) as db:
+        found: bytes | None = await db.fetchval(_ONE_METADATA, instance_row)
+    return found
 
 
 async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) -> BulkdataPlace:
@@ -342,8 +371,7 @@ async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) 
 
 async def document_properties(pool: Pool, instance_row: int) -> tuple[str, int | None]:
     """MIME type of an encapsulated document, and its length without padding where it is stated (W-41)."""
-    async with lookup_connection(pool) as db:
-        stored = await db.fetchval(_ONE_METADATA, instance_row)
+    stored = await one_metadata(pool, instance_row)
     if stored is None:
         raise NotFound("The instance has been deleted meanwhile.")
     attributes = orjson.loads(decompress(stored))

@@ -8,13 +8,14 @@ Python, row by row, within a budget.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import asyncpg
 import orjson
 
 from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.lookup import METADATA_BYTES, one_metadata
 from dicomweb.catalog.pool import Connection, Pool, connection, lookup_connection
 from dicomweb.catalog.search_columns import is_declared
 from dicomweb.catalog.search_statements import candidates_statement, matching_statement, plan_of
@@ -77,8 +78,9 @@ def _too_slow() -> TooLarge:
     )
 
 
-# Rows read and asked at once: some 5 ms of work.
+# Rows read and asked at once: some 5 ms of work. Of large ones fewer, as those before let expect.
 _BATCH = 200
+_FIRST_BATCH = 25
 
 
 async def _find_by_filter(
@@ -87,13 +89,15 @@ async def _find_by_filter(
     """Ask the candidates batch by batch, until page and count are known or the budget is spent."""
     search = _FilterSearch(query, page)
     statement = candidates_statement(query, tenant_id, limit=budget.rows + 1)
-    read = 0
+    read, size = 0, _FIRST_BATCH
     try:
         async with asyncio.timeout(budget.seconds), db.transaction(readonly=True):
             cursor = await db.cursor(statement.sql, *statement.arguments)
-            while not search.is_complete and (batch := await cursor.fetch(_BATCH)):
+            while not search.is_complete and (batch := await cursor.fetch(size)):
                 await asyncio.get_running_loop().run_in_executor(None, search.ask, batch)
                 read += len(batch)
+                share = sum(len(metadata or b"") for *_, metadata in batch) // len(batch)
+                size = max(1, min(_BATCH, 2 * size, METADATA_BYTES // max(share, 1)))
     except TimeoutError:
         read = budget.rows + 1
     if read > budget.rows and not search.page_is_full:
@@ -178,7 +182,8 @@ _INSTANCES = """
       FROM instance WHERE id = ANY($1::bigint[])
 """
 _INSTANCES_WITH_METADATA = """
-    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, ''::bytea AS attributes, metadata
+    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, ''::bytea AS attributes,
+           CASE WHEN octet_length(metadata) <= $2 THEN metadata END AS metadata
       FROM instance JOIN instance_metadata ON instance_row = id WHERE id = ANY($1::bigint[])
 """
 
@@ -188,6 +193,30 @@ async def read_rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> lis
 
     A row that was deleted since its id was found is left out.
     """
+    return [row async for rows in row_pages(pool, selection, ids) for row in rows]
+
+
+async def row_pages(pool: Pool, selection: Selection, ids: Sequence[int]) -> AsyncIterator[list[Row]]:
+    """The same rows, one whose metadata are longer than its share by itself: so memory has a bound."""
+    found = await _rows(pool, selection, ids)
+    page: list[Row] = []
+    for row_id in ids:
+        row = found.pop(row_id, None)
+        if selection.metadata and isinstance(row, InstanceRow) and row.metadata is None:
+            if page:
+                yield page
+                page = []
+            large = await one_metadata(pool, row_id)
+            row = replace(row, metadata=large) if large is not None else None
+            if row is not None:
+                yield [row]
+        elif row is not None:
+            page.append(row)
+    if page:
+        yield page
+
+
+async def _rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> dict[int, Row]:
     async with lookup_connection(pool) as db:
         found: dict[int, Row] = {}
         if selection.level == Level.STUDY:
@@ -196,7 +225,7 @@ async def read_rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> lis
             found.update(await _series(db, selection, ids))
         else:
             found.update(await _instances(db, selection, ids))
-    return [found[row] for row in ids if row in found]
+    return found
 
 
 async def _studies(db: Connection, selection: Selection, ids: Iterable[int]) -> dict[int, StudyRow]:
@@ -229,9 +258,11 @@ async def _series(db: Connection, selection: Selection, ids: Iterable[int]) -> d
     }
 
 
-async def _instances(db: Connection, selection: Selection, ids: Iterable[int]) -> dict[int, InstanceRow]:
-    statement = _INSTANCES_WITH_METADATA if selection.metadata else _INSTANCES
-    rows = await db.fetch(statement, list(ids))
+async def _instances(db: Connection, selection: Selection, ids: Sequence[int]) -> dict[int, InstanceRow]:
+    if selection.metadata:
+        rows = await db.fetch(_INSTANCES_WITH_METADATA, list(ids), METADATA_BYTES // max(len(ids), 1))
+    else:
+        rows = await db.fetch(_INSTANCES, list(ids))
     series = await _series(db, selection, {row["series_row"] for row in rows})
     return {
         row["id"]: InstanceRow(

@@ -20,6 +20,7 @@ from dicomweb.web.targets import acceptable, content_coding, target_of
 _DICOM_JSON = "application/dicom+json"
 # Results up to here are written before the status goes out, so that the length is known.
 _WHOLE = 500
+_WHOLE_BYTES = 2 << 20
 
 
 async def studies(request: Request) -> Response | Streamed:
@@ -65,5 +66,19 @@ async def _answer(
         coded["Content-Encoding"] = coding
     if count > _WHOLE:
         return Streamed(200, coded, pieces, None)
-    body = b"".join([piece async for piece in pieces])
+    held: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > _WHOLE_BYTES:
+            return Streamed(200, coded, _after(held, pieces), None)
+    body = b"".join(held)
     return Response(body, headers=coded) if body else Response(status_code=204, headers=headers)
+
+
+async def _after(held: list[bytes], pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in held:
+        yield piece
+    async for piece in pieces:
+        yield piece

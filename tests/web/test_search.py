@@ -8,6 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
+from dicomweb.web import search as search_handlers
 from tests.builders import CT_IMAGE, make_dataset, write_instance
 from tests.web.conftest import BASE, Client
 
@@ -310,6 +311,19 @@ def test_a_long_answer_streams_and_the_servers_maximum_holds(make_client: Any) -
     assert len(rest.json()) == 51
     assert len(narrow.get("/studies", JSON).json()) == 2
     assert narrow.request("DELETE", "/studies/1.2.3.700").status_code == 204
+
+
+def test_an_answer_of_large_results_streams(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/instances?includefield=all"
+    plain = {"Accept-Encoding": "identity"}
+    whole = client.get(path, JSON, headers=plain)
+    assert "content-length" in whole.headers
+    monkeypatch.setattr(search_handlers, "_WHOLE_BYTES", 1000)
+    streamed = client.get(path, JSON, headers=plain)
+    assert streamed.status_code == 200
+    assert "content-length" not in streamed.headers
+    assert streamed.content == whole.content
+    assert client.get("/studies?PatientID=nobody", JSON).status_code == 204
 
 
 def test_head_says_what_get_would(client: Client) -> None:
