@@ -226,8 +226,9 @@ class Ingest:
 
     def _is_step_full(self) -> bool:
         step = self._step
-        self._share.add(step.held_bytes - self._step_share)
-        self._step_share = step.held_bytes
+        held = step.held_bytes + self._pack.held_bytes + self._inflated_pack.held_bytes
+        self._share.add(held - self._step_share)
+        self._step_share = held
         return (
             len(step.accepted) >= _STEP_ROWS
             or step.held_bytes >= _STEP_BYTES

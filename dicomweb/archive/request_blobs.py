@@ -77,6 +77,11 @@ class Pack:
     def size(self) -> int:
         return self._writer.size if self._writer is not None else 0
 
+    @property
+    def held_bytes(self) -> int:
+        """What its writer keeps in memory."""
+        return self._writer.held_bytes if self._writer is not None else 0
+
     async def append(self, data: bytes | bytearray) -> None:
         if self._writer is None:
             self._writer = await self._blobs.open(self.key)

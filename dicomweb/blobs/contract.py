@@ -95,6 +95,7 @@ class BlobsContract(ABC):
                 await writer.write(memoryview(data)[begin : begin + step])
                 begin, step = begin + step, min(step * 3 + 1, 1 << 20)
             assert writer.size == len(data)
+            assert 0 < writer.held_bytes <= writer.size
             await writer.commit()
             assert await blobs.size(key) == len(data)
             streamed = [piece async for piece in blobs.stream(key, 0, len(data))]

@@ -202,6 +202,10 @@ class FileWriter:
     def size(self) -> int:
         return self._size
 
+    @property
+    def held_bytes(self) -> int:
+        return self._gathered_bytes
+
     async def write(self, data: bytes | memoryview) -> None:
         self._gathered.append(bytes(data))
         self._gathered_bytes += len(data)

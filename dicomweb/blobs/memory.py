@@ -18,6 +18,10 @@ class _MemoryWriter:
     def size(self) -> int:
         return len(self._data)
 
+    @property
+    def held_bytes(self) -> int:
+        return len(self._data)
+
     async def write(self, data: bytes | memoryview) -> None:
         self._data += data
 

@@ -32,6 +32,10 @@ class BlobWriter(Protocol):
     def size(self) -> int:
         """Bytes written so far."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Those of them that wait in memory until more come, or commit."""
+
     async def write(self, data: bytes | memoryview) -> None:
         """Append. The caller may reuse the memory of a memoryview afterwards."""
 

@@ -198,6 +198,10 @@ class S3Writer:
     def size(self) -> int:
         return self._size
 
+    @property
+    def held_bytes(self) -> int:
+        return self._gathered_bytes
+
     async def write(self, data: bytes | memoryview) -> None:
         begin = 0
         while begin < len(data):

@@ -242,6 +242,26 @@ def test_a_full_memory_makes_requests_slower_and_nothing_else(database_url: str,
     _run(database_url, tmp_path, scenario, uploads=uploads, small_part_bytes=1 << 20)
 
 
+def test_requests_that_stop_after_small_parts_do_not_fill_the_memory(
+    database_url: str, tmp_path: Path
+) -> None:
+    """What a pack's writer gathers is counted too: a request beyond its share is committed in steps."""
+    uploads = Uploads(memory_bytes=400_000)
+
+    async def scenario(archive: Archive) -> None:
+        waiting = [Ingest(archive) for _ in range(10)]
+        for _ in range(4):
+            for ingest in waiting:
+                await _feed(ingest, [make_instance(rows=100, columns=100)])
+                packs = [one._pack.held_bytes for one in waiting]
+                assert sum(packs) + sum(sum(map(len, one._small)) for one in waiting) <= 420_000
+        for ingest in waiting:
+            assert len(await ingest.finish()) == 4
+        assert await _instances(archive) == 40
+
+    _run(database_url, tmp_path, scenario, uploads=uploads, small_part_bytes=1 << 20)
+
+
 def test_each_large_part_is_durable_when_it_ends_and_gone_when_the_request_is_torn(
     database_url: str, tmp_path: Path
 ) -> None:
