@@ -120,6 +120,28 @@ def test_a_deflated_set_is_stored_with_its_inflated_copy(client: Client) -> None
     assert _stored(client, study) == 1
 
 
+def test_deflated_sets_that_share_their_blobs_come_back_each_with_its_own_pixels(client: Client) -> None:
+    study = new_uid()
+    syntax = DEFLATED_EXPLICIT_LITTLE
+    sent = {new_uid(): bytes([at]) * 128 for at in range(1, 6)}
+    options: dict[str, Any] = {
+        "study_instance_uid": study,
+        "series_instance_uid": study,
+        "transfer_syntax_uid": syntax,
+    }
+    made = [
+        make_instance(**options, sop_instance_uid=uid, rows=8, columns=8, pixels=pixels)
+        for uid, pixels in sent.items()
+    ]
+    assert client.store(*made).status_code == 200
+    for (uid, pixels), data in zip(sent.items(), made, strict=True):
+        instance = f"/studies/{study}/series/{study}/instances/{uid}"
+        frame = client.get(f"{instance}/frames/1", "application/octet-stream")
+        assert (frame.status_code, frame.content) == (200, pixels)
+        stored = client.get(instance, "application/dicom; transfer-syntax=*").content
+        assert stored[-200:] == data[-200:]
+
+
 def test_a_single_part_body_and_a_gzip_body_are_taken(client: Client) -> None:
     study = new_uid()
     headers = {"Content-Type": "application/dicom"}
