@@ -23,6 +23,7 @@ from dicomweb.catalog.audit import (
     BlobRow,
     all_blobs,
     all_instances,
+    is_needed,
     known_blobs,
     mark_damaged,
     mark_intact,
@@ -111,8 +112,8 @@ class Verification:
         size = entry.size if entry is not None else await self._size(row.blob_key)
         if size == row.size:
             return None
-        if not await known_blobs(self._pool, [row.blob_key]):
-            return None  # swept between the two looks
+        if not await is_needed(self._pool, row.blob_key):
+            return None  # deleted, and perhaps swept, since the catalog was asked
         if size is None:
             return Finding("missing blob", row.blob_key, "The object store does not have the object.")
         sentence = f"The object has {size} bytes and should have {row.size}."

@@ -40,6 +40,7 @@ _BLOBS = f"""
      LIMIT {_PAGE}
 """
 _KNOWN = "SELECT blob_key FROM blob WHERE blob_key = ANY ($1::text[])"
+_NEEDED = "SELECT FROM blob WHERE blob_key = $1 AND doomed_at IS NULL"
 _DAMAGED = "UPDATE instance SET damaged_at = now() WHERE id = ANY ($1::bigint[]) AND damaged_at IS NULL"
 _INTACT = "UPDATE instance SET damaged_at = NULL WHERE id = ANY ($1::bigint[]) AND damaged_at IS NOT NULL"
 
@@ -74,6 +75,12 @@ async def known_blobs(pool: Pool, keys: Collection[str]) -> set[str]:
     """Those of the keys that the catalog knows; the others are orphans, or uploads not yet committed."""
     async with indexed_connection(pool) as db:
         return {row["blob_key"] for row in await db.fetch(_KNOWN, list(keys))}
+
+
+async def is_needed(pool: Pool, key: str) -> bool:
+    """Whether the catalog wants this object still: what is doomed may be swept at any moment."""
+    async with indexed_connection(pool) as db:
+        return await db.fetchrow(_NEEDED, key) is not None
 
 
 async def mark_damaged(pool: Pool, instance_rows: Collection[int]) -> None:
