@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +29,8 @@ async def instances(request: Request) -> Response | Streamed:
     headers = cache_headers(plan.version, str(plan.multipart), *plan.forms, base_url(request))
     status = 200
     if not plan.complete:
+        # What is left out may be there again without a change of the version: no copy may be kept.
+        headers |= cache_headers(plan.version, secrets.token_hex()) | {"Cache-Control": "no-store"}
         status = 206
         headers["Warning"] = warning_header(base_url(request), _INCOMPLETE)
     if plan.parts is not None:

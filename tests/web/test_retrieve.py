@@ -315,12 +315,19 @@ def test_a_lost_blob_is_a_5xx_first_and_left_out_with_206_after(client: Client) 
     good, lost = (make_instance(study_instance_uid=study) for _ in range(2))
     client.store(good)
     client.store(lost)
+    whole = client.get(f"/studies/{study}", AS_STORED)
     _remove_blob(client, _path(lost))
     assert client.get(_path(lost), AS_STORED).status_code == 500
     response = client.get(f"/studies/{study}", AS_STORED)
     assert response.status_code == 206
     assert len(parts(response)) == 1
     assert "299" in response.headers["warning"]
+    assert response.headers["cache-control"] == "no-store"
+    for etag in (whole.headers["etag"], response.headers["etag"]):
+        again = client.get(f"/studies/{study}", AS_STORED, headers={"If-None-Match": etag})
+        assert again.status_code == 206, (
+            "a copy that lacks an instance, or has one more, is not the current one"
+        )
     assert client.get(_path(lost) + "/metadata").status_code == 200
 
 
