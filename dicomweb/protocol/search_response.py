@@ -357,10 +357,3 @@ def remaining_warning(remaining: int) -> str:
     """The sentence of PS3.18 8.3.4.4 on results beyond the answer; remaining: counted up to the cap + 1."""
     count = str(remaining) if remaining <= REMAINING_CAP else f"at least {REMAINING_CAP}"
     return f"There are {count} additional results that can be requested"
-
-
-def warning_header(base_url: str, sentence: str) -> str:
-    """A Warning header's value (H-10, Z-03). Only ASCII without control characters comes out."""
-    plain = "".join(char if " " <= char <= "~" else "?" for char in sentence)
-    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return f'299 {base_url} "{quoted}"'

@@ -12,7 +12,7 @@ from dicomweb.archive.content_coding import CODINGS
 from dicomweb.archive.search import find, results_json
 from dicomweb.protocol.negotiate import Resource
 from dicomweb.protocol.search_query import Level, parse_search
-from dicomweb.protocol.search_response import warning_header
+from dicomweb.protocol.warning import warning_header
 from dicomweb.web.base import base_url
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import acceptable, content_coding, target_of

@@ -6,8 +6,6 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dicomweb.protocol.search_query import Level, parse_search
 from dicomweb.protocol.search_response import (
@@ -20,7 +18,6 @@ from dicomweb.protocol.search_response import (
     home_level,
     remaining_warning,
     select,
-    warning_header,
 )
 
 BASE = "https://pacs.example/archive/dicomweb"
@@ -122,12 +119,3 @@ def test_what_remains_is_exact_up_to_the_cap() -> None:
     assert remaining_warning(REMAINING_CAP) == "There are 1000 additional results that can be requested"
     beyond = remaining_warning(REMAINING_CAP + 1)
     assert beyond == "There are at least 1000 additional results that can be requested"
-
-
-@given(st.text())
-def test_no_sentence_breaks_a_warning_header(sentence: str) -> None:
-    header = warning_header(BASE, sentence)
-    assert header.isascii()
-    assert header.isprintable()
-    assert header.startswith(f'299 {BASE} "')
-    assert header.endswith('"')
