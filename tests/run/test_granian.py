@@ -18,8 +18,6 @@ from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
 from tests.run.processes import running, wait_until
 
-pytest.importorskip("granian")
-
 _SETTINGS = Settings(server="granian", head_seconds=1.0, body_idle_seconds=1.5, head_bytes=16384)
 
 
