@@ -1,0 +1,1 @@
+"""Readable and drawn forms of objects that are not pictures: reports, waveforms, contours, icons. Pure."""
