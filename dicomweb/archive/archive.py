@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from dicomweb.archive.uploads import Uploads
-from dicomweb.archive.workers import DecodeWorkers
+from dicomweb.archive.workers import PixelWorkers
 from dicomweb.blobs import Blobs, open_blobs
 from dicomweb.catalog.pool import Pool, create_pool
 from dicomweb.settings import DEFAULT_TENANT, Settings
@@ -21,7 +21,7 @@ class Archive:
     settings: Settings
     pool: Pool
     blobs: Blobs
-    workers: DecodeWorkers
+    workers: PixelWorkers
     tenant_id: int = DEFAULT_TENANT
     uploads: Uploads = field(default_factory=Uploads)
 
@@ -34,7 +34,7 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
         stack.push_async_callback(pool.close)
         blobs = open_blobs(settings)
         stack.push_async_callback(blobs.close)
-        workers = DecodeWorkers(
+        workers = PixelWorkers(
             count=decode_worker_count(settings),
             seconds=settings.decode_seconds,
             memory_bytes=settings.decode_memory,

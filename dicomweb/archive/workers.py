@@ -1,4 +1,4 @@
-"""Decode workers: native codecs run in processes of their own, so that a crash costs one frame (invariant 6).
+"""Pixel workers: native codecs and renderers run in processes of their own; a crash costs one job.
 
 A worker starts when there is work, is killed when it passes its deadline, is replaced when it dies, and ends
 after a while without work. The event loop only copies bytes into and out of shared memory.
@@ -14,8 +14,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, Unavailable
@@ -23,7 +25,10 @@ from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.worker import ANSWER, read_shared, request, write_shared
 
 _LOG = logging.getLogger(__name__)
-# Frames that may wait for each worker; more is overload (B-06). Many, since a refusal can tear an answer
+Buffers = Sequence[bytes] | Callable[[], Awaitable[Sequence[bytes]]]
+"""What a job works on, or how to get it when a worker is free: jobs that wait then hold no bytes."""
+
+# Jobs that may wait for each worker; more is overload (B-06). Many, since a refusal can tear an answer
 # that has begun.
 _JOBS_PER_WORKER = 256
 # Shared memory kept between jobs; a larger frame's is given back.
@@ -35,11 +40,11 @@ _ATTEMPTS = 2
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
 
 
-class DecodeWorkers:
-    """A pool of restartable decode processes. Use from one event loop."""
+class PixelWorkers:
+    """A pool of restartable processes that do pixels.jobs. Use from one event loop."""
 
     def __init__(self, *, count: int, seconds: float, memory_bytes: int, idle_seconds: float = 60.0) -> None:
-        """count: processes at most. seconds, memory_bytes: what one frame may take."""
+        """count: processes at most. seconds, memory_bytes: what one job may take."""
         self._count = count
         self._seconds = seconds
         self._memory_bytes = memory_bytes
@@ -51,7 +56,7 @@ class DecodeWorkers:
         self._closed = False
 
     async def close(self) -> None:
-        """End every worker; what is being decoded fails."""
+        """End every worker; what is being worked on fails."""
         self._closed = True
         tasks = [job.task for job in self._jobs.values()]
         for task in tasks:
@@ -64,7 +69,7 @@ class DecodeWorkers:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a frame that came now would have to wait."""
+        """Whether a job that came now would have to wait."""
         return len(self._jobs) >= self._count
 
     async def decode(
@@ -75,50 +80,73 @@ class DecodeWorkers:
         *,
         key: Hashable | None = None,
     ) -> bytes:
-        """The native frame (pixels.codecs.decode_frame), made in a worker.
+        """The native frame (pixels.codecs.decode_frame), made in a worker. Raises as run does."""
+        return await self.run(
+            "decode",
+            {"layout": asdict(layout), "transfer_syntax_uid": transfer_syntax_uid},
+            [codestream],
+            key=key,
+            result_bytes=decoded_length(layout, transfer_syntax_uid),
+        )
 
-        key: names the frame; requests for the same key while it is decoded share the work.
-        Raises DecodeFailed, Unavailable when too much is waiting or workers are killed from outside.
+    async def run(
+        self,
+        job: str,
+        parameters: Mapping[str, Any],
+        buffers: Buffers,
+        *,
+        key: Hashable | None = None,
+        result_bytes: int = 0,
+    ) -> bytes:
+        """What a job of pixels.jobs makes of its parameters (JSON values) and buffers, in a worker.
+
+        key: names the result; equal jobs with this key share the work while it is done.
+        result_bytes: what the job needs at least; refused beforehand when beyond the memory of a worker.
+        Raises DecodeFailed, Unavailable when too much is waiting or workers are killed from outside, and
+        what getting the buffers raises.
         """
-        job_key = object() if key is None else key
-        job = self._jobs.get(job_key)
-        if job is None or job.abandoned:
-            self._refuse_the_impossible(len(codestream), layout, transfer_syntax_uid)
-            job = self._begin(job_key, codestream, layout, transfer_syntax_uid)
-        return await job.result()
+        name: Hashable = object() if key is None else (job, key)
+        work = self._jobs.get(name)
+        if work is None or work.abandoned:
+            waiting = 0 if callable(buffers) else sum(map(len, buffers))
+            self._refuse_the_impossible(result_bytes + waiting)
+            work = self._begin(name, _Task(job, parameters, buffers, result_bytes))
+        return await work.result()
 
-    def _refuse_the_impossible(self, length: int, layout: PixelLayout, transfer_syntax_uid: str) -> None:
-        if decoded_length(layout, transfer_syntax_uid) + length > self._memory_bytes:
-            raise DecodeFailed("A frame of this size is beyond the memory that decoding may take.")
+    def _refuse_the_impossible(self, needed: int) -> None:
+        self._refuse_beyond_memory(needed)
         if self._closed or len(self._jobs) >= self._count * _JOBS_PER_WORKER:
-            raise Unavailable("Too many frames are waiting to be decoded.", retry_after=2)
+            raise Unavailable("Too many frames and pictures are waiting to be worked on.", retry_after=2)
 
-    def _begin(self, key: Hashable, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> _Job:
+    def _refuse_beyond_memory(self, needed: int) -> None:
+        if needed > self._memory_bytes:
+            raise DecodeFailed("A frame of this size is beyond the memory that working on it may take.")
+
+    def _begin(self, name: Hashable, task: _Task) -> _Job:
         begun = asyncio.Event()
-        work = self._run(begun, codestream, layout, transfer_syntax_uid)
-        job = self._jobs[key] = _Job(asyncio.get_running_loop().create_task(work), begun)
+        job = self._jobs[name] = _Job(asyncio.get_running_loop().create_task(self._run(begun, task)), begun)
 
-        def forget(task: asyncio.Task[bytes]) -> None:
-            if self._jobs.get(key) is job:
-                del self._jobs[key]
-            if not task.cancelled():
-                task.exception()  # looked at: those who waited may all have left
+        def forget(done: asyncio.Task[bytes]) -> None:
+            if self._jobs.get(name) is job:
+                del self._jobs[name]
+            if not done.cancelled():
+                done.exception()  # looked at: those who waited may all have left
 
         job.task.add_done_callback(forget)
         return job
 
-    async def _run(
-        self, begun: asyncio.Event, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str
-    ) -> bytes:
+    async def _run(self, begun: asyncio.Event, task: _Task) -> bytes:
         async with self._turns:
             begun.set()
+            buffers = await task.buffers() if callable(task.buffers) else task.buffers
+            self._refuse_beyond_memory(task.result_bytes + sum(map(len, buffers)))
             for _ in range(_ATTEMPTS):
                 try:
-                    return await self._use(self._worker(), codestream, layout, transfer_syntax_uid)
+                    return await self._use(self._worker(), task, buffers)
                 except _WorkerKilled:
                     continue
             raise Unavailable(
-                "The process that decodes a frame was killed, and so was the next.", retry_after=5
+                "The process that works on a frame was killed, and so was the next.", retry_after=5
             )
 
     def _worker(self) -> _Worker:
@@ -131,21 +159,19 @@ class DecodeWorkers:
         try:
             return _Worker(self._memory_bytes)
         except OSError:
-            raise Unavailable("A decode worker cannot be started now.") from None
+            raise Unavailable("A pixel worker cannot be started now.") from None
 
-    async def _use(
-        self, worker: _Worker, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str
-    ) -> bytes:
+    async def _use(self, worker: _Worker, task: _Task, buffers: Sequence[bytes]) -> bytes:
         healthy = False
         try:
             async with asyncio.timeout(self._seconds):
-                frame = await worker.decode(codestream, layout, transfer_syntax_uid)
+                result = await worker.run(task.job, task.parameters, buffers)
             healthy = True
         except DecodeFailed:  # said by the worker, which can go on
             healthy = True
             raise
         except TimeoutError:
-            raise DecodeFailed("Decoding a frame took too long.") from None
+            raise DecodeFailed("The work on a frame or picture took too long.") from None
         except (ConnectionError, EOFError):
             if await worker.was_killed():
                 raise _WorkerKilled from None
@@ -155,8 +181,8 @@ class DecodeWorkers:
                 self._rest(worker)
             else:
                 await worker.end()
-                _LOG.warning("a decode worker was ended or died over a frame")
-        return frame
+                _LOG.warning("a pixel worker was ended or died over a job")
+        return result
 
     def _rest(self, worker: _Worker) -> None:
         self._idle.append(worker)
@@ -176,8 +202,18 @@ class _WorkerKilled(Exception):
     """SIGKILL comes from outside (the kernel short of memory, an operator), not from a codec."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one job is."""
+
+    job: str
+    parameters: Mapping[str, Any]
+    buffers: Buffers
+    result_bytes: int
+
+
 class _Job:
-    """A frame that is being decoded, and how many requests wait for it."""
+    """A job that waits or is being done, and how many requests wait for it."""
 
     def __init__(self, task: asyncio.Task[bytes], begun: asyncio.Event) -> None:
         self.task = task
@@ -210,7 +246,7 @@ class _SharedMemory:
 
     def __init__(self) -> None:
         if hasattr(os, "memfd_create"):
-            self.descriptor = os.memfd_create("dicomweb-frame")
+            self.descriptor = os.memfd_create("dicomweb-pixels")
         else:
             with tempfile.TemporaryFile() as file:
                 self.descriptor = os.dup(file.fileno())
@@ -218,11 +254,15 @@ class _SharedMemory:
     def __del__(self) -> None:
         os.close(self.descriptor)
 
-    def put(self, data: bytes) -> None:
-        write_shared(self.descriptor, data)
+    def put(self, buffers: Sequence[bytes]) -> None:
+        """Lay the buffers one after the other."""
+        offset = 0
+        for buffer in buffers:
+            write_shared(self.descriptor, buffer, offset)
+            offset += len(buffer)
 
     def take(self, length: int) -> bytes:
-        """The first bytes; the memory of a large frame is given back."""
+        """The first bytes; the memory of a large job is given back."""
         data = read_shared(self.descriptor, length)
         if os.fstat(self.descriptor).st_size > _KEPT_BYTES:
             os.ftruncate(self.descriptor, 0)
@@ -230,7 +270,7 @@ class _SharedMemory:
 
 
 class _Worker:
-    """One decode process and this side of its socket and memory."""
+    """One process and this side of its socket and memory."""
 
     def __init__(self, memory_bytes: int) -> None:
         """Raises OSError when no process can be started."""
@@ -256,16 +296,17 @@ class _Worker:
         finally:
             theirs.close()
 
-    async def decode(self, codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> bytes:
+    async def run(self, job: str, parameters: Mapping[str, Any], buffers: Sequence[bytes]) -> bytes:
         """Raises DecodeFailed when the worker says so, ConnectionError or EOFError when it is dead."""
-        if len(codestream) > _COPY_INLINE:
-            await asyncio.to_thread(self._memory.put, codestream)
+        lengths = [len(buffer) for buffer in buffers]
+        if sum(lengths) > _COPY_INLINE:
+            await asyncio.to_thread(self._memory.put, buffers)
         else:
-            self._memory.put(codestream)
+            self._memory.put(buffers)
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(self._socket, request(codestream, layout, transfer_syntax_uid))
-        decoded, length, message = ANSWER.unpack(await self._receive(ANSWER.size))
-        if not decoded:
+        await loop.sock_sendall(self._socket, request(job, parameters, lengths))
+        done, length, message = ANSWER.unpack(await self._receive(ANSWER.size))
+        if not done:
             raise DecodeFailed((await self._receive(message)).decode(errors="replace"))
         if length > _COPY_INLINE:
             return await asyncio.to_thread(self._memory.take, length)

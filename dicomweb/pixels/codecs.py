@@ -47,6 +47,11 @@ def decode_frame(codestream: bytes, layout: PixelLayout, transfer_syntax_uid: st
     return frame
 
 
+def decode_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """The job of decode_frame. parameters: layout, transfer_syntax_uid; buffers: the codestream."""
+    return decode_frame(buffers[0], PixelLayout(**parameters["layout"]), parameters["transfer_syntax_uid"])
+
+
 def decoded_length(layout: PixelLayout, transfer_syntax_uid: str) -> int:
     """Bytes of one decoded frame (W-32); a 1-bit frame is rounded up to whole bytes."""
     bits = layout.rows * layout.columns * layout.samples_per_pixel * layout.bits_allocated

@@ -1,11 +1,11 @@
-"""A decode worker: one process that decodes one frame after the other, and may die of any of them.
+"""A worker: one process that does one job after the other, and may die of any of them.
 
     python -m dicomweb.pixels.worker SOCKET MEMORY LIMIT PARENT
 
 SOCKET, MEMORY: inherited descriptors of a stream socket and of the memory that both sides share.
-A job is a REQUEST header and its parameters on the socket, the codestream in the memory; its answer an
-ANSWER header on the socket, the frame in the memory (or a message on the socket). End of file ends it.
-LIMIT: bytes that decoding may take. PARENT: process whose death kills this one.
+A job is a REQUEST header and its description on the socket, its buffers one after the other in the memory;
+its answer an ANSWER header on the socket, the result in the memory (or a message on the socket). End of file
+ends it. LIMIT: bytes that a job may take. PARENT: process whose death kills this one.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ import signal
 import socket
 import struct
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
-from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.codecs import decode_frame
+from dicomweb.pixels import jobs
 
-REQUEST = struct.Struct("<IQ")  # bytes of parameters, bytes of codestream
-ANSWER = struct.Struct("<?QI")  # decoded, bytes of frame, bytes of message
+REQUEST = struct.Struct("<I")  # bytes of the description
+ANSWER = struct.Struct("<?QI")  # done, bytes of the result, bytes of the message
 _PR_SET_PDEATHSIG = 1
 
 
-def request(codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> bytes:
-    """What the socket carries to begin a job."""
-    parameters = orjson.dumps({"layout": asdict(layout), "transfer_syntax_uid": transfer_syntax_uid})
-    return REQUEST.pack(len(parameters), len(codestream)) + parameters
+def request(job: str, parameters: Mapping[str, Any], lengths: Sequence[int]) -> bytes:
+    """What the socket carries to begin a job. lengths: of its buffers in the shared memory."""
+    description = orjson.dumps({"job": job, "parameters": parameters, "lengths": lengths})
+    return REQUEST.pack(len(description)) + description
 
 
-def read_shared(memory: int, length: int) -> bytes:
-    """The first bytes of the shared memory. Plain reads: a mapping could be cut off under the reader."""
+def read_shared(memory: int, length: int, offset: int = 0) -> bytes:
+    """Bytes of the shared memory. Plain reads: a mapping could be cut off under the reader."""
     data = bytearray()
     while len(data) < length:
-        piece = os.pread(memory, length - len(data), len(data))
+        piece = os.pread(memory, length - len(data), offset + len(data))
         if not piece:
             raise EOFError
         if not data and len(piece) == length:
@@ -49,12 +49,12 @@ def read_shared(memory: int, length: int) -> bytes:
     return bytes(data)
 
 
-def write_shared(memory: int, data: bytes) -> None:
-    """Put data at the start of the shared memory."""
+def write_shared(memory: int, data: bytes, offset: int = 0) -> None:
+    """Put data into the shared memory."""
     view = memoryview(data)
     position = 0
     while position < len(view):
-        position += os.pwrite(memory, view[position:], position)
+        position += os.pwrite(memory, view[position:], offset + position)
 
 
 def main() -> None:
@@ -64,31 +64,60 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server: it ends us in its own time
     import imagecodecs  # noqa: F401  (before the limit, which counts from what is loaded)
 
-    _limit_memory(limit)
+    loaded = _Jobs(limit)
     with socket.socket(fileno=descriptor) as connection:
-        while _job(connection, memory):
+        while _serve(connection, memory, loaded):
             pass
 
 
-def _job(connection: socket.socket, memory: int) -> bool:
+class _Jobs:
+    """The functions of jobs, loaded when first asked for; what loading maps is not a job's to pay for."""
+
+    def __init__(self, limit: int) -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold patient data
+        self._limit = _address_space() + limit
+        self._loaded: dict[str, jobs.Job] = {}
+        _limit_memory(self._limit)
+
+    def __getitem__(self, name: str) -> jobs.Job:
+        if name not in self._loaded:
+            before = _address_space()
+            _limit_memory(resource.RLIM_INFINITY)
+            try:
+                self._loaded[name] = jobs.load(name)
+            finally:
+                self._limit += _address_space() - before
+                _limit_memory(self._limit)
+        return self._loaded[name]
+
+
+def _serve(connection: socket.socket, memory: int, loaded: _Jobs) -> bool:
     """One job; False when there is none any more."""
     head = _receive(connection, REQUEST.size)
     if head is None:
         return False
-    parameters_length, codestream_length = REQUEST.unpack(head)
-    parameters = orjson.loads(_receive(connection, parameters_length) or b"{}")
+    description = orjson.loads(_receive(connection, *REQUEST.unpack(head)) or b"{}")
     try:
-        layout = PixelLayout(**parameters["layout"])
-        codestream = read_shared(memory, codestream_length)
-        frame = decode_frame(codestream, layout, parameters["transfer_syntax_uid"])
-        write_shared(memory, frame)
+        job = loaded[description["job"]]
+        result = job(description["parameters"], _buffers(memory, description["lengths"]))
+        write_shared(memory, result)
     except DecodeFailed as error:
         _refuse(connection, error.message)
     except (MemoryError, OSError, EOFError):
-        _refuse(connection, "Decoding a frame ran out of memory.")
+        _refuse(connection, "The work on a frame or picture ran out of memory.")
+    except Exception as error:  # odd data: the process is sound, and what it says may hold values
+        _refuse(connection, f"The work on a frame or picture failed ({type(error).__name__}).")
     else:
-        connection.sendall(ANSWER.pack(True, len(frame), 0))
+        connection.sendall(ANSWER.pack(True, len(result), 0))
     return True
+
+
+def _buffers(memory: int, lengths: Sequence[int]) -> list[bytes]:
+    offset, buffers = 0, []
+    for length in lengths:
+        buffers.append(read_shared(memory, length, offset))
+        offset += length
+    return buffers
 
 
 def _refuse(connection: socket.socket, message: str) -> None:
@@ -97,13 +126,13 @@ def _refuse(connection: socket.socket, message: str) -> None:
 
 
 def _receive(connection: socket.socket, length: int) -> bytes | None:
-    data = b""
+    data = bytearray()
     while len(data) < length:
         piece = connection.recv(length - len(data))
         if not piece:
             return None
         data += piece
-    return data
+    return bytes(data)
 
 
 def _die_with(parent: int) -> None:
@@ -114,13 +143,18 @@ def _die_with(parent: int) -> None:
         sys.exit(1)
 
 
+def _address_space() -> int:
+    """Bytes that this process has mapped; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
 def _limit_memory(limit: int) -> None:
-    """Bound the address space beyond what is in use now; no core files, they would hold patient data."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """Bound the address space. The soft limit: a worker lifts it while it loads a job."""
     if sys.platform == "linux":
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + limit, used + limit))
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":

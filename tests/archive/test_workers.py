@@ -1,4 +1,4 @@
-"""Decode workers against real processes: whatever a codec does costs one frame (invariant 6, B-03, B-08)."""
+"""Pixel workers against real processes: whatever a codec does costs one frame (invariant 6, B-03, B-08)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import imagecodecs
@@ -19,13 +20,14 @@ import numpy as np
 import pytest
 import uvloop
 
-from dicomweb.archive.workers import DecodeWorkers
+from dicomweb.archive.workers import PixelWorkers
 from dicomweb.dicom.explicit import explicit_elements
 from dicomweb.dicom.frame_index import unpack
 from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
-from dicomweb.errors import DecodeFailed, InvalidDicom, Unavailable
+from dicomweb.errors import BlobMissing, DecodeFailed, InvalidDicom, Unavailable
+from dicomweb.pixels.jobs import JOBS
 from dicomweb.pixels.transcode import frame_window, join_fragments, native_frame
 from tests.pixels.samples import make_layout
 
@@ -38,13 +40,13 @@ IMAGE = (np.arange(SIDE * SIDE) % 251).astype(np.uint8).reshape(SIDE, SIDE)
 CODESTREAM = bytes(imagecodecs.jpeg2k_encode(IMAGE, level=0, reversible=True, codecformat="J2K"))
 LAYOUT = make_layout(SIDE, SIDE)
 
-Scenario = Callable[[DecodeWorkers], Awaitable[None]]
+Scenario = Callable[[PixelWorkers], Awaitable[None]]
 
 
 def run(scenario: Scenario, *, loop: str = "asyncio", **options: float) -> None:
     async def with_workers() -> None:
         settings = {"count": 1, "seconds": 20, "memory_bytes": MEMORY, **options}
-        workers = DecodeWorkers(**settings)  # type: ignore[arg-type]
+        workers = PixelWorkers(**settings)  # type: ignore[arg-type]
         try:
             await scenario(workers)
         finally:
@@ -64,13 +66,13 @@ def children() -> list[int]:
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "pixels.worker" in line]
 
 
-async def good(workers: DecodeWorkers) -> bytes:
+async def good(workers: PixelWorkers) -> bytes:
     return await workers.decode(CODESTREAM, LAYOUT, JPEG_2000)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_frame_is_decoded_and_the_worker_is_kept(loop: str) -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         assert await good(workers) == IMAGE.tobytes()
         (first,) = children()
         assert await good(workers) == IMAGE.tobytes()
@@ -82,7 +84,7 @@ def test_a_frame_is_decoded_and_the_worker_is_kept(loop: str) -> None:
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
 def test_a_worker_that_dies_while_it_rests_is_replaced(loop: str, number: int) -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         (worker,) = children()
         os.kill(worker, number)
@@ -93,7 +95,7 @@ def test_a_worker_that_dies_while_it_rests_is_replaced(loop: str, number: int) -
 
 
 def test_a_worker_that_dies_over_a_frame_costs_that_frame() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
@@ -110,7 +112,7 @@ def test_a_worker_that_dies_over_a_frame_costs_that_frame() -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_worker_that_is_killed_from_outside_costs_nothing(loop: str) -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
@@ -124,7 +126,7 @@ def test_a_worker_that_is_killed_from_outside_costs_nothing(loop: str) -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_worker_that_hangs_is_killed_at_its_deadline(loop: str) -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
@@ -139,7 +141,7 @@ def test_a_worker_that_hangs_is_killed_at_its_deadline(loop: str) -> None:
 
 
 def test_a_frame_beyond_the_memory_is_refused_before_a_worker_is_asked() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         huge = make_layout(46341, 46341, bits=16)
         with pytest.raises(DecodeFailed, match="memory"):
             await workers.decode(CODESTREAM, huge, JPEG_2000)
@@ -149,7 +151,7 @@ def test_a_frame_beyond_the_memory_is_refused_before_a_worker_is_asked() -> None
 
 
 def test_a_codec_that_wants_more_memory_than_it_may_have_fails_alone() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         side = 4000
         coded = bytes(imagecodecs.jpeg2k_encode(np.zeros((side, side), np.uint8), level=0, codecformat="J2K"))
         with pytest.raises(DecodeFailed):  # openjpeg holds four bytes a sample
@@ -159,8 +161,55 @@ def test_a_codec_that_wants_more_memory_than_it_may_have_fails_alone() -> None:
     run(scenario, memory_bytes=40 << 20)
 
 
+def test_every_job_has_a_function_and_a_memory_of_its_own_for_its_libraries() -> None:
+    async def scenario(workers: PixelWorkers) -> None:
+        for name in JOBS:
+            with pytest.raises(DecodeFailed) as refused:
+                await workers.run(name, {"layout": None}, [])
+            assert "Import" not in refused.value.message
+            assert "NotFound" not in refused.value.message
+
+    run(scenario)
+
+
+def test_a_job_over_parameters_that_it_does_not_expect_is_refused_and_the_worker_lives() -> None:
+    async def scenario(workers: PixelWorkers) -> None:
+        await good(workers)
+        before = children()
+        with pytest.raises(DecodeFailed, match="KeyError"):
+            await workers.run("decode", {"layout": asdict(LAYOUT)}, [CODESTREAM])
+        assert children() == before
+
+    run(scenario)
+
+
+def test_what_a_job_works_on_is_read_when_its_turn_comes() -> None:
+    async def scenario(workers: PixelWorkers) -> None:
+        read = asyncio.Event()
+
+        async def buffers() -> list[bytes]:
+            read.set()
+            return [CODESTREAM]
+
+        async def missing() -> list[bytes]:
+            raise BlobMissing("The bytes are not there.")
+
+        parameters = {"layout": asdict(LAYOUT), "transfer_syntax_uid": JPEG_2000}
+        first = asyncio.create_task(good(workers))
+        second = asyncio.create_task(workers.run("decode", parameters, buffers))
+        await asyncio.sleep(0.01)
+        assert not read.is_set()
+        assert await first == await second == IMAGE.tobytes()
+        with pytest.raises(BlobMissing):
+            await workers.run("decode", parameters, missing)
+        with pytest.raises(DecodeFailed, match="memory"):
+            await workers.run("decode", parameters, buffers, result_bytes=MEMORY)
+
+    run(scenario)
+
+
 def test_large_frames_pass_and_leave_nothing_in_memory() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         image = np.resize(np.arange(251, dtype=np.uint8), (6000, 4000))
         coded = bytes(imagecodecs.jpegls_encode(image))
         frame = await workers.decode(coded, make_layout(6000, 4000), "1.2.840.10008.1.2.4.80")
@@ -171,7 +220,7 @@ def test_large_frames_pass_and_leave_nothing_in_memory() -> None:
 
 
 def test_what_a_worker_refuses_leaves_it_alive() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         before = children()
         with pytest.raises(DecodeFailed, match="rows and columns"):
@@ -187,7 +236,7 @@ def test_damaged_codestreams_never_stop_the_next_frame() -> None:
     """Deterministic fuzz: bytes of real codestreams overwritten, cut and repeated, through every codec."""
     generator = random.Random(2)
 
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         outcomes = set()
         for uid, codestream in codestreams():
             for _ in range(25):
@@ -224,7 +273,7 @@ def test_every_broken_file_gets_an_answer_and_the_next_frame_works(data_dir: Pat
     """B-03, B-08: scan, re-encode, locate and decode whatever store would take of `broken`."""
     outcomes: Counter[str] = Counter()
 
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         for path in sorted((data_dir / "broken").rglob("*")):
             if path.is_file():
                 outcomes.update(await outcome_of(workers, path.read_bytes()))
@@ -234,7 +283,7 @@ def test_every_broken_file_gets_an_answer_and_the_next_frame_works(data_dir: Pat
     assert set(outcomes) == {"refused", "no frames", "native", "decoded", "not decoded"}
 
 
-async def outcome_of(workers: DecodeWorkers, received: bytes) -> set[str]:
+async def outcome_of(workers: PixelWorkers, received: bytes) -> set[str]:
     try:
         scanned = scan([received])
     except InvalidDicom:
@@ -269,7 +318,7 @@ def native_outcome(received: bytes, layout: PixelLayout) -> set[str]:
 
 
 def test_requests_for_the_same_frame_share_the_work() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         together = [workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=("frame", 1)) for _ in range(5)]
         frames = await asyncio.gather(*together)
         assert all(frame is frames[0] for frame in frames)
@@ -281,7 +330,7 @@ def test_requests_for_the_same_frame_share_the_work() -> None:
 
 
 def test_one_of_several_waiters_may_leave() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         leaves = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=1))
         stays = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key=1))
         await asyncio.sleep(0)
@@ -294,7 +343,7 @@ def test_one_of_several_waiters_may_leave() -> None:
 
 
 def test_a_waiter_that_leaves_before_its_turn_takes_its_work_along() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         first = asyncio.create_task(good(workers))
         await asyncio.sleep(0)
         second = asyncio.create_task(workers.decode(CODESTREAM, LAYOUT, JPEG_2000, key="second"))
@@ -309,7 +358,7 @@ def test_a_waiter_that_leaves_before_its_turn_takes_its_work_along() -> None:
 
 
 def test_too_much_waiting_is_unavailable_not_memory() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         jobs = [asyncio.create_task(good(workers)) for _ in range(300)]
         results = await asyncio.gather(*jobs, return_exceptions=True)
         assert {type(result) for result in results} == {bytes, Unavailable}
@@ -319,7 +368,7 @@ def test_too_much_waiting_is_unavailable_not_memory() -> None:
 
 
 def test_workers_without_work_end() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         assert len(children()) == 1
         await asyncio.sleep(0.5)
@@ -330,7 +379,7 @@ def test_workers_without_work_end() -> None:
 
 
 def test_closing_during_a_frame_ends_the_wait() -> None:
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         os.kill(children()[0], signal.SIGSTOP)
         waiting = asyncio.create_task(good(workers))
@@ -348,11 +397,11 @@ def test_a_worker_dies_with_its_server_even_while_it_hangs(tmp_path: Path) -> No
         textwrap.dedent(
             """
             import asyncio, os, signal, subprocess
-            from dicomweb.archive.workers import DecodeWorkers
+            from dicomweb.archive.workers import PixelWorkers
             from tests.archive.test_workers import children, good
 
             async def main():
-                workers = DecodeWorkers(count=1, seconds=60, memory_bytes=1 << 29)
+                workers = PixelWorkers(count=1, seconds=60, memory_bytes=1 << 29)
                 await good(workers)
                 (worker,) = children()
                 print(worker, flush=True)
@@ -389,7 +438,7 @@ def running(process: int) -> bool:
 def test_a_worker_knows_no_secret_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOMWEB_DATABASE_URL", "postgresql://secret@host/archive")
 
-    async def scenario(workers: DecodeWorkers) -> None:
+    async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         (worker,) = children()
         assert b"secret" not in Path(f"/proc/{worker}/environ").read_bytes()

@@ -1,0 +1,29 @@
+"""What worker processes can do: a table from the name of a job to the function that does it (invariant 6).
+
+Every native codec, renderer and picture library runs as a job. The server knows the names; only a worker
+imports the functions, so a module that is named here imports its libraries at its top.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+Job = Callable[[dict[str, Any], list[bytes]], bytes]
+"""parameters: JSON values. buffers: codestreams, native frames, bulk values. Returns what was made.
+
+Raises DecodeFailed with a plain sentence, without any value, for what it cannot do.
+"""
+
+JOBS: dict[str, str] = {
+    "decode": "dicomweb.pixels.codecs:decode_job",
+}
+"""Job name -> "module:function"."""
+
+
+def load(name: str) -> Job:
+    """Import the function of a job."""
+    module, _, function = JOBS[name].partition(":")
+    job: Job = getattr(importlib.import_module(module), function)
+    return job
