@@ -1,65 +1,56 @@
-"""Every URL of the server in one table (PS3.18 10.1; the DICOMweb base is /dicomweb)."""
+"""Every URL of the server in one table (PS3.18 10.1; the DICOMweb base is /dicomweb).
+
+A line is a path, and for each method its handler and its description (protocol/operations.py), from which
+WADL, OpenAPI and the conformance statement are made. OPTIONS is answered everywhere (K-01, K-04).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from starlette.routing import BaseRoute, Mount, Router
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router
-
+from dicomweb.protocol import operations
+from dicomweb.protocol.description import Operation
 from dicomweb.settings import BASE_PATH
-from dicomweb.web import bulkdata, delete, frames, health, metadata, retrieve, search, store
-from dicomweb.web.errors import status_report
-from dicomweb.web.responses import Streamed
-
-Answer = Response | Streamed
-Handler = Callable[[Request], Awaitable[Answer]]
+from dicomweb.web import bulkdata, capabilities, delete, frames, health, metadata, retrieve, search, store
+from dicomweb.web.resource_route import Handler, ResourceRoute
 
 
-def _resource(path: str, **handlers: Handler) -> Route:
-    """One URL and what each method does there; another method is 405 with a full Allow (H-12)."""
-    allowed = [*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"]
-    headers = {"Allow": ", ".join(allowed)}
+def _resource(path: str, **methods: tuple[Handler, Operation]) -> ResourceRoute:
+    return ResourceRoute(path, {**methods, "OPTIONS": (capabilities.options, operations.CAPABILITIES)})
 
-    async def dispatch(request: Request) -> Answer:
-        method = "GET" if request.method == "HEAD" else request.method
-        if method in handlers:
-            return await handlers[method](request)
-        if method == "OPTIONS":
-            return Response(status_code=204, headers=headers)
-        return status_report(request, 405, "This resource does not take that method.", headers=headers)
-
-    return Route(path, dispatch, methods=_METHODS)
-
-
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 
+_RETRIEVE = (retrieve.instances, operations.RETRIEVE_INSTANCES)
+_METADATA = (metadata.metadata, operations.RETRIEVE_METADATA)
+_SEARCH_SERIES = (search.series, operations.SEARCH_SERIES)
+_SEARCH_INSTANCES = (search.instances, operations.SEARCH_INSTANCES)
+_STORE = (store.store, operations.STORE_INSTANCES)
+_DELETE = (delete.delete, operations.DELETE)
+
 # The busiest first, since routes are tried in order.
 _STUDIES_SERVICE = [
-    _resource(_INSTANCE + "/frames/{frames}", GET=frames.frames),
-    _resource(_INSTANCE, GET=retrieve.instances, DELETE=delete.delete),
-    _resource("/studies", GET=search.studies, POST=store.store),
-    _resource(_STUDY + "/series", GET=search.series),
-    _resource(_SERIES + "/instances", GET=search.instances),
-    _resource(_SERIES + "/metadata", GET=metadata.metadata),
-    _resource(_INSTANCE + "/metadata", GET=metadata.metadata),
-    _resource(_INSTANCE + "/bulkdata/{path:path}", GET=bulkdata.bulkdata),
-    _resource(_STUDY + "/metadata", GET=metadata.metadata),
-    _resource(_STUDY + "/instances", GET=search.instances),
-    _resource("/series", GET=search.series),
-    _resource("/instances", GET=search.instances),
-    _resource(_SERIES, GET=retrieve.instances, DELETE=delete.delete),
-    _resource(_STUDY, GET=retrieve.instances, POST=store.store, DELETE=delete.delete),
+    _resource(_INSTANCE + "/frames/{frames}", GET=(frames.frames, operations.RETRIEVE_FRAMES)),
+    _resource(_INSTANCE, GET=_RETRIEVE, DELETE=_DELETE),
+    _resource("/studies", GET=(search.studies, operations.SEARCH_STUDIES), POST=_STORE),
+    _resource(_STUDY + "/series", GET=_SEARCH_SERIES),
+    _resource(_SERIES + "/instances", GET=_SEARCH_INSTANCES),
+    _resource(_SERIES + "/metadata", GET=_METADATA),
+    _resource(_INSTANCE + "/metadata", GET=_METADATA),
+    _resource(_INSTANCE + "/bulkdata/{path:path}", GET=(bulkdata.bulkdata, operations.RETRIEVE_BULKDATA)),
+    _resource(_STUDY + "/metadata", GET=_METADATA),
+    _resource(_STUDY + "/instances", GET=_SEARCH_INSTANCES),
+    _resource("/series", GET=_SEARCH_SERIES),
+    _resource("/instances", GET=_SEARCH_INSTANCES),
+    _resource(_SERIES, GET=_RETRIEVE, DELETE=_DELETE),
+    _resource(_STUDY, GET=_RETRIEVE, POST=_STORE, DELETE=_DELETE),
 ]
 
 ROUTES: list[BaseRoute] = [
     # No redirects: a trailing slash is taken off before, and /bulkdata is no /bulkdata/.
     Mount(BASE_PATH, app=Router(_STUDIES_SERVICE, redirect_slashes=False)),
-    _resource("/health/live", GET=health.live),
-    _resource("/health/ready", GET=health.ready),
+    _resource("/health/live", GET=(health.live, operations.LIVE)),
+    _resource("/health/ready", GET=(health.ready, operations.READY)),
 ]

@@ -1,0 +1,200 @@
+"""The operations of the server, one value each: what a line of web/routes.py refers to.
+
+Whoever adds an operation describes it here and routes it there; WADL, OpenAPI and the conformance statement
+follow from both.
+"""
+
+from __future__ import annotations
+
+from dicomweb.protocol.description import Operation, Parameter
+from dicomweb.protocol.representations import Resource
+
+# --- query parameters ------------------------------------------------------------------------------
+
+_COUNT = {"type": "integer", "minimum": 0}
+_TRUE = {"type": "string", "enum": ["true", "false"]}
+
+ACCEPT = Parameter(
+    "accept",
+    "Media types without wildcards; they go before the Accept header.",
+    repeated=True,
+    section="8.3.3.1",
+)
+
+_SEARCH_PARAMETERS = (
+    Parameter(
+        "{attribute}",
+        "A matching key: keyword, tag or path of an attribute, with the value to match.",
+        repeated=True,
+        section="8.3.4.1",
+    ),
+    Parameter(
+        "includefield",
+        "Attributes to return beside the usual ones: keywords, tags or paths, with commas between, or all.",
+        repeated=True,
+        section="8.3.4.3",
+    ),
+    Parameter(
+        "fuzzymatching",
+        "Names also match by the beginning and the sound of their words.",
+        _TRUE,
+        section="8.3.4.2",
+    ),
+    Parameter(
+        "emptyvaluematching",
+        "A key of two double quotes finds what has no value.",
+        _TRUE,
+        section="8.3.4",
+    ),
+    Parameter(
+        "multiplevaluematching",
+        "Of several values of a key all must be there.",
+        _TRUE,
+        section="8.3.4",
+    ),
+    Parameter("limit", "Most results of the answer.", _COUNT, section="8.3.4.4"),
+    Parameter("offset", "Results to pass over.", _COUNT, section="8.3.4.4"),
+    ACCEPT,
+)
+
+# --- statuses --------------------------------------------------------------------------------------
+
+_ANY = {
+    400: "The request is malformed: a UID, a parameter, a header.",
+    503: "The archive or a part of it cannot answer now; Retry-After says when to try again.",
+}
+_READ = {
+    200: "The whole of what was asked for.",
+    404: "There is no such target.",
+    406: "None of the acceptable media types can be given; the report lists the available ones.",
+    410: "The target was deleted.",
+    500: "The stored bytes are damaged or missing.",
+    **_ANY,
+}
+_PARTLY = {
+    206: "The asked range; or all instances but those that are damaged or cannot be given as asked.",
+}
+
+# --- retrieve --------------------------------------------------------------------------------------
+
+RETRIEVE_INSTANCES = Operation(
+    "retrieveInstances",
+    "Retrieve the instances of a study, of a series, or one, as DICOM.",
+    "10.4.1.1.1",
+    Resource.INSTANCES,
+    parameters=(ACCEPT,),
+    statuses=_READ | _PARTLY,
+    conditional=True,
+    ranges=True,
+)
+RETRIEVE_METADATA = Operation(
+    "retrieveMetadata",
+    "Retrieve all attributes of the instances, bulkdata by URI.",
+    "10.4.1.1.2",
+    Resource.METADATA,
+    parameters=(ACCEPT,),
+    statuses=_READ,
+    conditional=True,
+)
+RETRIEVE_FRAMES = Operation(
+    "retrieveFrames",
+    "Retrieve frames of an instance, a list of numbers from 1 with commas between.",
+    "10.4.1.1.6",
+    Resource.FRAMES,
+    parameters=(ACCEPT,),
+    statuses=_READ | {206: "The asked range."},
+    conditional=True,
+    ranges=True,
+)
+RETRIEVE_BULKDATA = Operation(
+    "retrieveBulkdata",
+    "Retrieve one value that metadata gives by BulkDataURI.",
+    "10.4.1.1.5",
+    Resource.BULKDATA,
+    parameters=(ACCEPT,),
+    statuses=_READ | {206: "The asked range."},
+    conditional=True,
+    ranges=True,
+)
+
+# --- search ----------------------------------------------------------------------------------------
+
+_SEARCHED = {
+    200: "The matches; a Warning header tells how many more there are.",
+    204: "There are no matches.",
+    406: "The Accept header allows no form of the answer.",
+    413: "The search needs more work than its budget allows.",
+    **_ANY,
+}
+
+
+def _search(name: str, of: str) -> Operation:
+    return Operation(
+        name,
+        f"Search for {of}.",
+        "10.6",
+        Resource.SEARCH,
+        parameters=_SEARCH_PARAMETERS,
+        statuses=_SEARCHED,
+    )
+
+
+SEARCH_STUDIES = _search("searchStudies", "studies")
+SEARCH_SERIES = _search("searchSeries", "series")
+SEARCH_INSTANCES = _search("searchInstances", "instances")
+
+# --- store and delete ------------------------------------------------------------------------------
+
+STORE_INSTANCES = Operation(
+    "storeInstances",
+    "Store the instances of the body.",
+    "10.5",
+    Resource.STORE_RESPONSE,
+    takes=('multipart/related; type="application/dicom"', "application/dicom"),
+    parameters=(ACCEPT,),
+    statuses={
+        200: "All instances are stored.",
+        202: "Some are stored and some failed, or some have a warning.",
+        406: "The Accept header allows no form of the answer; nothing is stored.",
+        409: "No instance is stored.",
+        413: "The body is longer than the server takes.",
+        415: "The body's media type is none that is taken.",
+        **_ANY,
+    },
+)
+DELETE = Operation(
+    "delete",
+    "Delete a study, a series or an instance.",
+    statuses={
+        204: "The target is gone.",
+        404: "There is no such target.",
+        410: "The target was deleted before.",
+        **_ANY,
+    },
+)
+
+# --- the server itself -----------------------------------------------------------------------------
+
+LIVE = Operation(
+    "live",
+    "Tell whether the process serves requests.",
+    gives=("application/json",),
+    statuses={200: "It does."},
+)
+READY = Operation(
+    "ready",
+    "Tell whether catalog and object store answer.",
+    gives=("application/json",),
+    statuses={200: "Both do.", 503: "One does not; the body tells which."},
+)
+CAPABILITIES = Operation(
+    "capabilities",
+    "Describe the resource and those below it.",
+    "8.9",
+    gives=("application/vnd.sun.wadl+xml", "application/json"),
+    parameters=(ACCEPT,),
+    statuses={
+        200: "The description.",
+        406: "The Accept header allows no form of the answer.",
+    },
+)
