@@ -76,6 +76,7 @@ def split_outside_quotes(text: str, separator: str) -> list[str]:
 
 APPLICATION_DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 OCTET_STREAM = "application/octet-stream"
 
 # Names of earlier editions and of browsers, taken on input only (G-38, M-09).

@@ -13,7 +13,7 @@ whole answer (406). Nothing here does I/O.
     answer.complete                   # False: some parts are None, left out with 206 (W-60)
 
 A study of many instances may be asked part by part instead: `choose(accept, stored, multipart=True)`.
-Metadata, search and store answers are JSON alone for now, so `acceptable` settles them.
+Metadata, search and store answers are JSON or XML whatever is stored: `document(accept)` says which.
 """
 
 from __future__ import annotations
@@ -30,17 +30,8 @@ from dicomweb.protocol.media_types import (
     MediaRange,
     media_ranges,
 )
-from dicomweb.protocol.representations import (
-    FORMS,
-    SERVED,
-    Category,
-    Chosen,
-    Offer,
-    Resource,
-    Stored,
-    category_of,
-    offers,
-)
+from dicomweb.protocol.offers import DOCUMENTS, SERVED, offers
+from dicomweb.protocol.representations import Category, Chosen, Offer, Resource, Stored, category_of
 
 __all__ = [
     "Acceptable",
@@ -53,6 +44,7 @@ __all__ = [
     "available",
     "category_of",
     "choose",
+    "document",
     "negotiate",
 ]
 
@@ -111,8 +103,8 @@ def acceptable(
     accept = Acceptable(resource, ranges, preferred)
     if not any(_may_serve(resource, wanted) for wanted in preferred or ranges if wanted.q > 0):
         raise _refusal(resource)
-    if resource not in FORMS:  # one representation, so it is settled already
-        negotiate(accept, [_NATIVE], single_item=True)
+    if resource in DOCUMENTS:  # what is stored does not matter, so it is settled already
+        document(accept)
     return accept
 
 
@@ -128,10 +120,15 @@ def _parameter_ranges(values: Sequence[str]) -> tuple[MediaRange, ...]:
 
 def _may_serve(resource: Resource, wanted: MediaRange) -> bool:
     """Whether this range can match anything that the resource ever gives."""
-    served = SERVED[resource]
-    if wanted.q == 0 or (resource not in FORMS and wanted.form is Form.MULTIPART):
+    if wanted.q == 0:
         return False
-    return not served or any(_type_matches(wanted, media_type) for media_type in served)
+    if resource in DOCUMENTS:
+        return any(
+            _type_matches(wanted, offer.chosen.media_type) and wanted.form in (*offer.forms, Form.EITHER)
+            for offer in DOCUMENTS[resource]
+        )
+    served = SERVED.get(resource)
+    return served is None or any(_type_matches(wanted, media_type) for media_type in served)
 
 
 def _type_matches(wanted: MediaRange, media_type: str) -> bool:
@@ -140,6 +137,13 @@ def _type_matches(wanted: MediaRange, media_type: str) -> bool:
     if wanted.wildcard:
         return media_type.lower().startswith(wanted.media_type[:-1])
     return wanted.media_type == media_type.lower()
+
+
+def document(accept: Acceptable) -> Answer:
+    """The form of metadata, search results or a store response: `root_type` tells JSON from XML, and
+    `multipart` is one part for each item (M-02, M-06, S-13). Raises NotAcceptable.
+    """
+    return negotiate(accept, [_NATIVE], single_item=True)
 
 
 def negotiate(accept: Acceptable, stored: Iterable[Stored], *, single_item: bool) -> Answer:
@@ -274,9 +278,9 @@ def available(
         for form in offer.forms:
             if form is Form.MULTIPART or not multipart_only:
                 lines[_accept_value(offer.chosen, form)] = None
-    if not items and resource in FORMS:
-        root = Chosen(offers(resource, _NATIVE)[0].chosen.media_type, "*", True)
-        lines[_accept_value(root, Form.MULTIPART)] = None
+    default = offers(resource, _NATIVE)[0].chosen
+    if not items and default.transfer_syntax_uid:
+        lines[_accept_value(Chosen(default.media_type, "*", True), Form.MULTIPART)] = None
     return list(lines)
 
 

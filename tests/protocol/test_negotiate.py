@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from dicomweb.errors import InvalidRequest, NotAcceptable
 from dicomweb.protocol.media_types import media_ranges
-from dicomweb.protocol.negotiate import Acceptable, acceptable, available, choose, negotiate
+from dicomweb.protocol.negotiate import Acceptable, acceptable, available, choose, document, negotiate
 from dicomweb.protocol.representations import Category, Chosen, Resource, Stored, category_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "accept_clients.json"
@@ -31,7 +31,6 @@ SINGLE = "application/dicom"
 M = "multipart application/dicom "
 S = "single application/dicom "
 OCTETS = 'multipart/related; type="application/octet-stream"'
-JSON_RESOURCES = (Resource.METADATA, Resource.SEARCH, Resource.STORE_RESPONSE)
 
 
 def image(uid: str, *, decodable: bool = True, codestreams: int = 1) -> Stored:
@@ -46,8 +45,6 @@ def one(resource: Resource, header: str, stored: Stored, **more: Any) -> str:
     """packaging, media type and transfer syntax of a single-item answer, or 406."""
     try:
         wanted = accept(resource, header, **more)
-        if resource in JSON_RESOURCES:
-            return "single application/dicom+json"
         answer = negotiate(wanted, [stored], single_item=True)
     except NotAcceptable:
         return "406"
@@ -194,6 +191,36 @@ def test_codestreams_of_many_frames_never_go_as_one_part() -> None:
     )
 
 
+# --- JSON and XML (M-02, M-06, S-13)
+
+XML_PARTS = 'multipart/related; type="application/dicom+xml"'
+
+
+@pytest.mark.parametrize(
+    ("resource", "header", "expected"),
+    [
+        (Resource.METADATA, XML_PARTS, "multipart application/dicom+xml"),
+        (Resource.SEARCH, XML_PARTS, "multipart application/dicom+xml"),
+        (Resource.SEARCH, f"{XML_PARTS};q=0.5, application/json", "single application/dicom+json"),
+        (Resource.SEARCH, f"{XML_PARTS}, application/json", "multipart application/dicom+xml"),
+        (Resource.METADATA, "*/*", "single application/dicom+json"),
+        (Resource.METADATA, "application/*", "single application/dicom+json"),
+        (Resource.METADATA, "application/dicom+xml", "406"),
+        (Resource.METADATA, 'multipart/related; type="application/dicom+json"', "406"),
+        (Resource.STORE_RESPONSE, "application/dicom+xml", "single application/dicom+xml"),
+        (Resource.STORE_RESPONSE, XML_PARTS, "multipart application/dicom+xml"),
+        (Resource.STORE_RESPONSE, "*/*", "single application/dicom+json"),
+    ],
+)
+def test_attributes_go_as_json_unless_xml_is_liked_better(
+    resource: Resource, header: str, expected: str
+) -> None:
+    assert one(resource, header, image(ELE)) == expected
+    if expected != "406":
+        answer = document(accept(resource, header))
+        assert expected == f"{'multipart' if answer.multipart else 'single'} {answer.root_type}"
+
+
 # --- Labels and the meaning of as_stored
 
 
@@ -258,7 +285,11 @@ def test_a_refusal_says_what_is_available() -> None:
     for resource in Resource:
         assert available(resource)
     assert f"{DICOM}; transfer-syntax=*" in available(Resource.INSTANCES)
-    assert available(Resource.SEARCH) == ["application/dicom+json"]
+    assert available(Resource.SEARCH) == [
+        "application/dicom+json",
+        'multipart/related; type="application/dicom+xml"',
+    ]
+    assert "application/dicom+xml" in available(Resource.STORE_RESPONSE)
 
 
 stored_items = st.builds(
