@@ -173,6 +173,11 @@ class Settings:
     )
     decode_seconds: float = _setting(60.0, values.seconds, "Time for decoding one frame.")
     decode_memory: int = _setting(2 * _GIB, values.byte_count(256 * _MIB), "Memory of one pixel decoder.")
+    cache_bytes: int = _setting(
+        _GIB,
+        values.byte_count(),
+        "Transcoded frames and rendered pictures kept in the data directory; 0 keeps none.",
+    )
     search_rows: int = _setting(
         50_000, values.integer(1, 100_000_000), "Candidates examined for attributes that have no index."
     )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from dicomweb.archive.derived import Derived, open_derived
 from dicomweb.archive.uploads import Uploads
 from dicomweb.archive.workers import PixelWorkers
 from dicomweb.blobs import Blobs, open_blobs
@@ -24,6 +25,7 @@ class Archive:
     workers: PixelWorkers
     tenant_id: int = DEFAULT_TENANT
     uploads: Uploads = field(default_factory=Uploads)
+    derived: Derived = field(default_factory=Derived)
 
 
 @asynccontextmanager
@@ -40,7 +42,7 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
             memory_bytes=settings.decode_memory,
         )
         stack.push_async_callback(workers.close)
-        yield Archive(settings, pool, blobs, workers)
+        yield Archive(settings, pool, blobs, workers, derived=open_derived(settings))
 
 
 def decode_worker_count(settings: Settings) -> int:

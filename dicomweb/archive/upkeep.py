@@ -1,4 +1,4 @@
-"""What a running server does by itself for its archive: give back the space of deleted instances."""
+"""What a running server does by itself for its archive: give back space that nobody needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAUSE_SECONDS = 600.0
 
 @asynccontextmanager
 async def upkeep(archive: Archive) -> AsyncIterator[None]:
-    """Sweep deleted objects in the background while the context lasts.
+    """Sweep deleted objects and the cache in the background while the context lasts.
 
     Any number of processes may do so at once. Strays, which only a crash leaves, need a listing of the whole
     store: `dicomweb sweep` looks for those.
@@ -39,6 +39,7 @@ async def _sweep_for_ever(archive: Archive) -> None:
     while True:
         # Spread, so that the processes of a site do not all ask at once.
         await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5))
+        await archive.derived.sweep()
         try:
             removed = await remove_doomed(archive, _GRACE)
         except ArchiveError as error:

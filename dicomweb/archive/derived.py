@@ -1,0 +1,139 @@
+"""What is made of stored bytes by codecs and renderers: made once, kept on disk (design invariant 6).
+
+    picture = await derived(archive, (source, frame_number, "rendered", *request), make)
+
+Equal work in flight in this process is shared; what is made is kept in the disk cache, in files of the data
+directory that may be lost at any time. A key names all that decides about the bytes. Look the instance up in
+the catalog first: what is deleted is never asked for here, so it is never given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from dicomweb.archive.disk_cache import DiskCache
+from dicomweb.catalog.lookup import InstanceSource
+from dicomweb.errors import Unavailable
+from dicomweb.settings import Settings
+
+if TYPE_CHECKING:
+    from dicomweb.archive.archive import Archive
+
+# An instance goes into a key as itself: its row alone could name another one in another database.
+Key = Sequence[str | int | InstanceSource]
+Make = Callable[[], Awaitable[bytes]]
+
+# To be raised when our own code makes other bytes of the same input than before.
+_GENERATION = 1
+_PACKAGES = ("imagecodecs", "numpy", "pillow", "scipy", "pypdfium2", "av")
+
+
+async def derived(archive: Archive, key: Key, make: Make) -> bytes:
+    """The bytes of this key: kept, or being made by another request, or made now and kept.
+
+    key: the instances (InstanceSource) and every parameter. make: called at most once at a time for a key;
+    cancelled when nobody waits for it any more. Raises what `make` raises; that is not kept.
+    """
+    return await archive.derived.get(_name(archive.tenant_id, key), make)
+
+
+@cache
+def makers() -> str:
+    """Identifies what encodes and draws, for keys and ETags: other versions may make other bytes."""
+    versions = [str(_GENERATION)]
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions.append(f"{package} {version(package)}")
+    return hashlib.blake2b("\n".join(versions).encode(), digest_size=8).hexdigest()
+
+
+def _name(tenant_id: int, key: Key) -> str:
+    words = [makers(), str(tenant_id)]
+    for item in key:
+        if isinstance(item, InstanceSource):
+            words.append(f"instance {item.instance_row} {item.digest.hex()}")
+        else:
+            words.append(repr(item))
+    return hashlib.blake2b("\n".join(words).encode(), digest_size=20).hexdigest()
+
+
+@dataclass(slots=True)
+class _Making:
+    """Work in flight, and how many requests wait for it."""
+
+    task: asyncio.Task[bytes]
+    waiters: int = 0
+
+
+@dataclass(slots=True)
+class Derived:
+    """What an archive keeps of this process's work. cache: None when nothing is to be kept."""
+
+    cache: DiskCache | None = None
+    _in_flight: dict[str, _Making] = field(default_factory=dict)
+
+    async def get(self, name: str, make: Make) -> bytes:
+        """As derived(); name: of its key."""
+        making = self._in_flight.get(name)
+        if making is None or making.task.cancelling():
+            making = self._begin(name, make)
+        making.waiters += 1
+        try:
+            return await asyncio.shield(making.task)
+        except asyncio.CancelledError:
+            if making.task.cancelled() and making.waiters:
+                raise Unavailable("The server is stopping.") from None
+            raise
+        finally:
+            making.waiters -= 1
+            if not making.waiters and not making.task.done():
+                making.task.cancel()
+
+    async def sweep(self) -> None:
+        """Keep the cache within its bound (upkeep)."""
+        if self.cache is not None:
+            await asyncio.to_thread(self.cache.sweep)
+
+    def _begin(self, name: str, make: Make) -> _Making:
+        making = _Making(asyncio.ensure_future(self._found_or_made(name, make)))
+        self._in_flight[name] = making
+
+        def forget(task: asyncio.Task[bytes]) -> None:
+            if self._in_flight.get(name) is making:
+                del self._in_flight[name]
+            if not task.cancelled():
+                task.exception()  # looked at: those who waited may all have left
+
+        making.task.add_done_callback(forget)
+        return making
+
+    async def _found_or_made(self, name: str, make: Make) -> bytes:
+        if self.cache is None:
+            return await make()
+        kept = await asyncio.to_thread(self.cache.get, name)
+        if kept is not None:
+            return kept
+        data = await make()
+        await asyncio.to_thread(self.cache.put, name, data)
+        return data
+
+
+def open_derived(settings: Settings) -> Derived:
+    """The cache that the settings describe."""
+    if not settings.cache_bytes:
+        return Derived()
+    return Derived(
+        DiskCache(
+            settings.data / "cache",
+            bound=settings.cache_bytes,
+            spare=settings.min_free_bytes,
+            processes=settings.workers,
+        )
+    )

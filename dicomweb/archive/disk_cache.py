@@ -1,0 +1,151 @@
+"""Bytes that can be made again, kept on this machine's disk within a bound.
+
+A file holds a digest of its name and its bytes, so that one that is torn, by a crash or a full disk, counts
+as missing. Any number of processes share a directory without a lock: files come by rename, go when they have
+been unused longest, and a file that another process has just removed is only missing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from blake3 import blake3
+
+_DIGEST_BYTES = 32
+_STAT_BLOCK = 512  # the unit of st_blocks
+_DISK_BLOCK = 4096  # what a file takes is rounded up to
+# Above this share of the bound a value would push out too many others.
+_LARGEST_SHARE = 8
+# A sweep leaves this share free, so that the next one is not due at once.
+_ROOM_SHARE = 8
+# All processes together write this share between their sweeps: with the room above, the bound holds.
+_STEP_SHARE = 16
+# Writing the time of use for every read would cost the disk more than it tells.
+_USED_AGAIN_SECONDS = 60.0
+_LONGEST_UNUSED_SECONDS = 7 * 86400.0
+# A file that is being written has a name with a dot; an older one is what a crash left.
+_LONGEST_WRITE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file of the cache. used: Unix time. size: bytes that it takes on the disk."""
+
+    used: float
+    size: int
+    path: str
+
+
+class DiskCache:
+    """Values by name. Calls wait for the disk, so they belong in threads."""
+
+    def __init__(self, directory: Path, *, bound: int, spare: int = 0, processes: int = 1) -> None:
+        """bound: bytes on the disk at most. spare: bytes of the disk that are left to others, whatever the
+        bound says. processes: that share the directory."""
+        self._directory = directory
+        self._bound = bound
+        self._spare = spare
+        self._step = bound // _STEP_SHARE // processes
+        # A process that is started again and again must not begin with a full step each time.
+        self._written = self._step
+        self._sweeping = Lock()
+        self._numbers = itertools.count()
+
+    def get(self, name: str) -> bytes | None:
+        """The value, None when it is not there or not whole."""
+        try:
+            with self._path(name).open("rb") as file:
+                stored = file.read()
+                if time.time() - os.fstat(file.fileno()).st_mtime > _USED_AGAIN_SECONDS:
+                    os.utime(file.fileno())
+        except OSError:
+            return None
+        data = stored[_DIGEST_BYTES:]
+        return data if stored[:_DIGEST_BYTES] == _digest(name, data) else None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep a value, where there is room for it. name: of file name characters, at least two."""
+        if len(data) > self._bound // _LARGEST_SHARE:
+            return
+        path = self._path(name)
+        unfinished = path.with_name(f".{name}.{os.getpid()}.{next(self._numbers)}")
+        try:
+            self._write(unfinished, _digest(name, data) + data)
+            unfinished.replace(path)
+        except OSError:  # a full disk, most likely: then nothing is kept
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+        self._written += (len(data) + _DIGEST_BYTES) // _DISK_BLOCK * _DISK_BLOCK + _DISK_BLOCK
+        if self._written > self._step:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what was used longest ago until the bound holds, and what nobody used for a week."""
+        if not self._sweeping.acquire(blocking=False):
+            return
+        try:
+            self._written = 0
+            self._remove_oldest(list(self._entries()))
+        finally:
+            self._sweeping.release()
+
+    def _remove_oldest(self, entries: list[_Entry]) -> None:
+        total = sum(entry.size for entry in entries)
+        bound = self._allowed(total)
+        goal = bound - bound // _ROOM_SHARE
+        oldest_kept = time.time() - _LONGEST_UNUSED_SECONDS
+        for entry in sorted(entries, key=lambda entry: entry.used):
+            if total <= goal and entry.used > oldest_kept:
+                break
+            with suppress(OSError):
+                os.unlink(entry.path)
+            total -= entry.size
+
+    def _allowed(self, total: int) -> int:
+        """The bound, or less where the disk is short of space."""
+        try:
+            disk = os.statvfs(self._directory)
+        except OSError:
+            return self._bound
+        return max(0, min(self._bound, total + disk.f_bavail * disk.f_frsize - self._spare))
+
+    def _entries(self) -> Iterator[_Entry]:
+        long_ago = time.time() - _LONGEST_WRITE_SECONDS
+        for shard in _listing(self._directory):
+            for file in _listing(shard.path):
+                with suppress(OSError):
+                    status = file.stat(follow_symlinks=False)
+                    if not file.name.startswith("."):
+                        yield _Entry(status.st_mtime, status.st_blocks * _STAT_BLOCK, file.path)
+                    elif status.st_mtime < long_ago:
+                        os.unlink(file.path)
+
+    def _path(self, name: str) -> Path:
+        return self._directory / name[:2] / name
+
+    def _write(self, path: Path, content: bytes) -> None:
+        """Not fsynced: what a power cut tears is noticed by its digest."""
+        # Pixels of patients: nobody else on this machine may read them.
+        for directory in (self._directory, path.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    return blake3(name.encode()).update(data).digest(_DIGEST_BYTES)
+
+
+def _listing(directory: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except OSError:  # not there yet, or a file where a directory should be
+        return []
