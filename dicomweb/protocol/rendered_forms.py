@@ -1,23 +1,114 @@
-"""What can be drawn or written of what is stored, by category (PS3.18 table 8.7.4-1; M-04, M-05, M-12)."""
+"""What can be drawn or written of what is stored (PS3.18 8.7.1 and table 8.7.4-1; M-04, M-05, M-12)."""
 
 from __future__ import annotations
 
+from enum import Enum
+
+from dicomweb.dicom.transfer_syntax import lookup
 from dicomweb.protocol.media_types import Form
 from dicomweb.protocol.representations import Category, Chosen, Offer, Resource, Stored
 
-_IMAGES = ("image/jpeg", "image/png", "image/gif")
-# The default of each category comes first.
-_RENDERED: dict[Category, tuple[str, ...]] = {
-    Category.SINGLE_FRAME: _IMAGES,
-    Category.MULTI_FRAME: _IMAGES,
-    Category.VIDEO: _IMAGES,
-    Category.TEXT: ("text/html", "text/plain"),
-    Category.OTHER: _IMAGES,
+
+class Rendering(Enum):
+    """What an instance is shown as."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    REPORT = "report"
+    PDF = "PDF document"
+    CDA = "CDA document"
+    WAVEFORM = "waveform"
+    CONTOURS = "contours"
+    PRESENTATION = "presentation state"
+    NOTHING = "nothing"
+
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+# By SOP class; one that ends with a dot stands for all below it.
+_BY_CLASS = {
+    _STORAGE + "88.": Rendering.REPORT,  # structured reports, key objects, CAD
+    _STORAGE + "104.1": Rendering.PDF,
+    _STORAGE + "104.2": Rendering.CDA,
+    _STORAGE + "9.": Rendering.WAVEFORM,
+    _STORAGE + "481.3": Rendering.CONTOURS,
+    _STORAGE + "481.4": Rendering.REPORT,  # RT treatment records and plans, as tables
+    _STORAGE + "481.5": Rendering.REPORT,
+    _STORAGE + "481.6": Rendering.REPORT,
+    _STORAGE + "481.7": Rendering.REPORT,
+    _STORAGE + "481.8": Rendering.REPORT,
+    _STORAGE + "481.9": Rendering.REPORT,
+    _STORAGE + "11.": Rendering.PRESENTATION,
 }
-_PACKAGING = (Form.SINGLE, Form.MULTIPART)
+
+
+def rendering_of(sop_class_uid: str, transfer_syntax_uid: str, frames: int | None) -> Rendering:
+    """What an instance is shown as. frames: that can be told apart, None without pixel data."""
+    if frames is None:
+        parent = sop_class_uid[: len(_STORAGE)] + sop_class_uid[len(_STORAGE) :].partition(".")[0] + "."
+        return _BY_CLASS.get(sop_class_uid, _BY_CLASS.get(parent, Rendering.NOTHING))
+    syntax = lookup(transfer_syntax_uid)
+    if syntax is not None and syntax.video:
+        return Rendering.VIDEO
+    return Rendering.IMAGE if frames else Rendering.NOTHING
+
+
+STILLS = ("image/jpeg", "image/png", "image/gif", "image/jp2", "image/jph", "image/jxl")
+ANIMATIONS = ("image/gif",)
+# Lines and letters, which JPEG smears; it is last, for who takes nothing else.
+DRAWINGS = ("image/png", "image/svg+xml", "image/jpeg")
+REPORTS = ("text/html", "text/plain", "text/xml")
+
+_EITHER = (Form.SINGLE, Form.MULTIPART)
+_Offered = tuple[tuple[str, ...], tuple[Form, ...]]
+_OF_CATEGORY: dict[Category, tuple[_Offered, ...]] = {
+    Category.SINGLE_FRAME: ((STILLS, _EITHER),),
+    # One part a frame; a single part is the animation of all (R-12, Z-07).
+    Category.MULTI_FRAME: ((STILLS, (Form.MULTIPART,)), (ANIMATIONS, (Form.SINGLE,))),
+    Category.TEXT: ((REPORTS, _EITHER),),
+    Category.OTHER: ((DRAWINGS, _EITHER),),
+}
+_DOCUMENT_TYPES = {Rendering.PDF: "application/pdf", Rendering.CDA: "text/xml"}
+_CATEGORIES = {
+    Rendering.VIDEO: Category.VIDEO,
+    Rendering.REPORT: Category.TEXT,
+    Rendering.PDF: Category.TEXT,
+    Rendering.CDA: Category.TEXT,
+}
+
+
+def as_rendered(
+    rendering: Rendering, transfer_syntax_uid: str, frames: int, *, decodable: bool = True
+) -> Stored:
+    """What negotiation must know of it. frames: that are asked for; 0 where nothing can be shown."""
+    category = _CATEGORIES.get(rendering, Category.OTHER)
+    if rendering is Rendering.IMAGE:
+        category = Category.SINGLE_FRAME if frames == 1 else Category.MULTI_FRAME
+    return Stored(
+        # Of what is drawn, the encoding does not matter: one choice serves all.
+        transfer_syntax_uid if rendering is Rendering.VIDEO else "",
+        category,
+        decodable=decodable and rendering is not Rendering.NOTHING,
+        document_type=_DOCUMENT_TYPES.get(rendering, ""),
+    )
 
 
 def rendered_offers(resource: Resource, stored: Stored) -> list[Offer]:
     """The rendered media types of one part, the default first."""
-    media_types = _IMAGES if resource is not Resource.RENDERED else _RENDERED[stored.category]
-    return [Offer(Chosen(media_type, "", False), _PACKAGING) for media_type in media_types]
+    if resource is not Resource.RENDERED:
+        return _offers(((STILLS, _EITHER),))
+    if not stored.decodable:
+        return []
+    if stored.category is Category.VIDEO:
+        syntax = lookup(stored.transfer_syntax_uid)
+        return _offers((((syntax.media_type,), _EITHER),)) if syntax else []
+    if stored.document_type:
+        return _offers((((stored.document_type,), _EITHER),))
+    return _offers(_OF_CATEGORY[stored.category])
+
+
+def _offers(offered: tuple[_Offered, ...]) -> list[Offer]:
+    return [
+        Offer(Chosen(media_type, "", False), forms)
+        for media_types, forms in offered
+        for media_type in media_types
+    ]
