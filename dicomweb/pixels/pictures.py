@@ -1,0 +1,91 @@
+"""Pictures of formats that DICOM does not have, PNG, GIF and BMP, as native pixels (S-09). A worker's job."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from dataclasses import asdict
+from io import BytesIO
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+
+from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.uploaded import LARGEST_PICTURE, Picture
+
+_LONGEST_SIDE = 0xFFFF
+_HEADER = struct.Struct("<I")
+
+Pixels = NDArray[Any]
+
+
+def native_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """Job "picture": the frames of a picture file, after their description (see `unpacked`).
+
+    parameters: media_type; samples_per_pixel, as its sender describes it, or 0. buffers: the file.
+    Palettes become RGB, alpha is dropped; a picture all of whose pixels are grey may be asked for as such.
+    """
+    frames = _frames(buffers[0], parameters["media_type"])
+    pixels = _with_samples(frames, parameters["samples_per_pixel"])
+    frame_count, rows, columns = pixels.shape[:3]
+    samples = 3 if pixels.ndim == 4 else 1
+    bits = 8 * pixels.dtype.itemsize
+    picture = Picture(rows, columns, samples, "RGB" if samples == 3 else "MONOCHROME2", bits, bits)
+    text = orjson.dumps({"frames": frame_count, "picture": asdict(picture)})
+    return _HEADER.pack(len(text)) + text + pixels.astype(f"<u{bits // 8}", copy=False).tobytes()
+
+
+def _frames(file: bytes, media_type: str) -> Pixels:
+    """(frames, rows, columns[, 3]) of unsigned 8- or 16-bit samples. Raises DecodeFailed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's of large pictures: ours is a refusal
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            with Image.open(BytesIO(file), formats=["PNG", "GIF", "BMP"]) as picture:
+                _check(picture)
+                if picture.format == "PNG" and not getattr(picture, "is_animated", False):
+                    return _opaque(np.asarray(imagecodecs.png_decode(file)))[np.newaxis]
+                return np.stack([_drawn(frame) for frame in ImageSequence.Iterator(picture)])
+        except (DecodeFailed, MemoryError):
+            raise
+        except Exception as error:
+            raise DecodeFailed(f"A picture cannot be read ({type(error).__name__}).") from error
+
+
+def _check(picture: Image.Image) -> None:
+    """Bound what decoding will take, by the header."""
+    if max(picture.size) > _LONGEST_SIDE:
+        raise DecodeFailed("A picture has more rows or columns than an instance can.")
+    frames = getattr(picture, "n_frames", 1)
+    if picture.width * picture.height * 6 * frames > 2 * LARGEST_PICTURE:
+        raise DecodeFailed("A picture is too large to be turned into native pixels.")
+
+
+def _drawn(frame: Image.Image) -> Pixels:
+    grey = frame.mode in ("1", "L", "LA")
+    return np.asarray(frame.convert("L" if grey else "RGB"))
+
+
+def _opaque(pixels: Pixels) -> Pixels:
+    """Without alpha: of grey or of colour."""
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] <= 2:
+        return pixels[:, :, 0]
+    return pixels[:, :, :3]
+
+
+def _with_samples(pixels: Pixels, samples: int) -> Pixels:
+    """As many samples a pixel as the sender's attributes say, where that loses nothing."""
+    colour = pixels.ndim == 4
+    if samples == 3 and not colour:
+        return np.repeat(pixels[..., np.newaxis], 3, axis=-1)
+    if samples == 1 and colour:
+        if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
+            raise DecodeFailed("A picture in colour is described as having one sample per pixel.")
+        return np.ascontiguousarray(pixels[..., 0])
+    return pixels
