@@ -1,0 +1,54 @@
+"""What the worker processes do for documents: parameters and bytes in, bytes out (dicomweb/pixels/jobs.py).
+
+Every job that reads an object takes its DICOM JSON as the first buffer and, behind it, the bulk values
+that `bulk_paths` asks for; parameters["bulk"] holds their paths in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dicomweb.dicom.write import read_json
+from dicomweb.documents import html, plain_text
+from dicomweb.documents.attributes import Item
+from dicomweb.documents.icon import icon
+from dicomweb.documents.links import FROM_RENDERED_INSTANCE
+from dicomweb.documents.listing import listing_page
+from dicomweb.documents.page import Page
+from dicomweb.documents.picture import PictureForm, drawn
+from dicomweb.documents.report import report_page
+from dicomweb.errors import DecodeFailed, InvalidDicom
+
+_WRITERS: dict[str, Callable[[Page, str], bytes]] = {
+    "text/html": html.written,
+    "text/plain": plain_text.written,
+}
+
+
+def report_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
+    """An object as text.
+
+    media_type: text/html or text/plain. charset: of the answer, utf-8 when absent. base: URL of the service
+    root for links, with its slash; when absent, links are relative to the instance's /rendered. bulk: paths
+    of the buffers behind the first.
+    """
+    document = document_of(parameters, buffers)
+    base = parameters.get("base") or FROM_RENDERED_INSTANCE
+    page = report_page(document, base) if document.has("ContentSequence") else listing_page(document)
+    return _WRITERS[parameters["media_type"]](page, parameters.get("charset") or "utf-8")
+
+
+def icon_job(parameters: dict[str, Any], _: Sequence[bytes]) -> bytes:
+    """An icon. sop_class_uid, modality: of the object. request: RenderRequest.to_parameters()."""
+    drawing = icon(parameters.get("sop_class_uid") or "", parameters.get("modality") or "")
+    return drawn(drawing, PictureForm.of(parameters))
+
+
+def document_of(parameters: dict[str, Any], buffers: Sequence[bytes]) -> Item:
+    """The object that a job is about. Raises DecodeFailed."""
+    try:
+        attributes = read_json(buffers[0])
+    except (InvalidDicom, ValueError, RecursionError, IndexError) as error:
+        raise DecodeFailed("The metadata of the object cannot be read.") from error
+    return Item(attributes, bulk=dict(zip(parameters.get("bulk") or (), buffers[1:], strict=False)))

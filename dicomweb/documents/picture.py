@@ -1,0 +1,119 @@
+"""Pictures of documents: sizes within bounds, encoded by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from dicomweb.documents.drawing import Drawing
+from dicomweb.documents.raster import raster
+from dicomweb.documents.svg import svg
+from dicomweb.errors import DecodeFailed
+
+SVG = "image/svg+xml"
+JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
+_DEFAULT_QUALITY = 90
+# 16384 pixels a side, and 32 megapixels of RGB in all.
+_LONGEST_SIDE = 16_384
+_MOST_PIXELS = 32 << 20
+_THUMBNAIL_SIDE = 128
+_CUTTING = ("x", "y", "source_width", "source_height", "flip_horizontal", "flip_vertical")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureForm:
+    """How a picture is asked for.
+
+    viewport: the fields of RenderRequest.viewport (pixels/rendering/request.py), None for natural size.
+    """
+
+    media_type: str = JPEG
+    quality: int | None = None
+    viewport: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> PictureForm:
+        """From the parameters of a job: its "request" is RenderRequest.to_parameters()."""
+        request = parameters.get("request") or {}
+        small = {"width": _THUMBNAIL_SIDE, "height": _THUMBNAIL_SIDE} if request.get("thumbnail") else None
+        return cls(
+            request.get("media_type") or JPEG, request.get("quality"), request.get("viewport") or small
+        )
+
+    @property
+    def box(self) -> tuple[int | None, int | None]:
+        """Sides of the viewport, None where one is open."""
+        viewport = self.viewport or {}
+        return viewport.get("width"), viewport.get("height")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a part of the picture is asked for, or its mirror image."""
+        return any((self.viewport or {}).get(name) for name in _CUTTING)
+
+    def size(self, width: float, height: float) -> tuple[int, int]:
+        """Pixels of something of this natural size, as it fits into the viewport and our bounds."""
+        bounds = [_LONGEST_SIDE / width, _LONGEST_SIDE / height, (_MOST_PIXELS / (width * height)) ** 0.5]
+        sides = [box / side for box, side in zip(self.box, (width, height), strict=True) if box]
+        scale = min(*(sides or [1.0]), *bounds)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def drawn(drawing: Drawing, form: PictureForm) -> bytes:
+    """A drawing as the asked media type; an SVG is always the whole drawing."""
+    natural = drawing.width * drawing.pixels, drawing.height * drawing.pixels
+    if form.media_type == SVG:
+        return svg(drawing, form.size(*natural))
+    if not form.cuts:
+        return encoded(raster(drawing, form.size(*natural)), form)
+    return encoded(framed(raster(drawing, PictureForm().size(*natural)), form), form)
+
+
+def framed(picture: Image.Image, form: PictureForm) -> Image.Image:
+    """A picture cut, flipped and scaled as the viewport says (PS3.18 8.3.5.1.3)."""
+    viewport = form.viewport or {}
+    if form.cuts:
+        picture = picture.crop(_region(viewport, picture.size))
+    if viewport.get("flip_horizontal"):
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if viewport.get("flip_vertical"):
+        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    size = form.size(*picture.size)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _region(viewport: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The source region, cut at the edges of the picture. Raises DecodeFailed when nothing is left of it."""
+    across, down = size if viewport.get("normalized") else (1, 1)
+    left, top = (viewport.get("x") or 0) * across, (viewport.get("y") or 0) * down
+    wide, high = viewport.get("source_width"), viewport.get("source_height")
+    right = size[0] if wide is None else left + wide * across
+    bottom = size[1] if high is None else top + high * down
+    box = max(0, round(left)), max(0, round(top)), min(size[0], round(right)), min(size[1], round(bottom))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise DecodeFailed("The source region of the viewport lies outside the picture.")
+    return box
+
+
+def encoded(picture: Image.Image, form: PictureForm) -> bytes:
+    """The bytes of a picture; JPEG is baseline, with the quality asked for (M-14). Raises DecodeFailed."""
+    options = _ENCODERS.get(form.media_type)
+    if options is None:
+        raise DecodeFailed("There is no picture of this media type of a document.")
+    buffer = BytesIO()
+    if form.media_type == JPEG:
+        options = {**options, "quality": form.quality or _DEFAULT_QUALITY}
+    picture.convert("RGB").save(buffer, **options)
+    return buffer.getvalue()
+
+
+_ENCODERS: dict[str, dict[str, Any]] = {
+    JPEG: {"format": "JPEG", "subsampling": 0},
+    PNG: {"format": "PNG"},
+    GIF: {"format": "GIF"},
+}
+PICTURE_TYPES = (JPEG, PNG, GIF)
