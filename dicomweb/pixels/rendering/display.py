@@ -82,7 +82,7 @@ def display_of(attributes: Attributes, frame_index: int) -> Display:
 
 
 def bulk_paths(display: Mapping[str, Any]) -> tuple[str, ...]:
-    """Paths of the bulkdata values that a display or a presentation needs, in the order of a job's buffers."""
+    """Paths of the bulkdata values that a display or presentation needs, in the order of a job's buffers."""
     return tuple(_paths(display["attributes"]))
 
 

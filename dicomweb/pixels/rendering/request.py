@@ -19,7 +19,7 @@ THUMBNAIL_SIDE = 128
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """VOI window in modality units, such as HU. function: LINEAR, LINEAR_EXACT or SIGMOID (PS3.3 C.11.2.1)."""
+    """VOI window in modality units, such as HU. function: a constant above (PS3.3 C.11.2.1)."""
 
     center: float
     width: float

@@ -1,0 +1,241 @@
+"""Stored values to display levels: Modality LUT, VOI LUT, Presentation LUT (PS3.4 N.2, PS3.3 C.11).
+
+Every step looks at one value alone. So for pixels of up to 16 bits the steps run once over all values that
+there can be, and the image is one look into that table; other pixels go through in bands of rows.
+
+The default window, where neither request nor data set has one: pixels of 8 bits or fewer without a Modality
+LUT are shown as they are; all others from the 0.5th to the 99.5th percentile of the frame's modality values,
+pixel padding left out (the whole range where those two are equal, and for RT Dose from 0 up to the maximum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.pixels.rendering.lut import LookupTable, lookup_table
+from dicomweb.pixels.rendering.request import LINEAR, LINEAR_EXACT, Window
+from dicomweb.pixels.rendering.samples import Pixels, stored_bits, stored_values
+from dicomweb.pixels.rendering.values import Values
+from dicomweb.pixels.rendering.window import FUNCTIONS, is_usable, windowed
+
+Levels = NDArray[np.uint8]
+Step = Callable[[NDArray[Any]], NDArray[Any]]
+
+_INTERCEPT, _SLOPE, _MODALITY_LUTS = "00281052", "00281053", "00283000"
+_CENTERS, _WIDTHS, _FUNCTION, _VOI_LUTS = "00281050", "00281051", "00281056", "00283010"
+_PRESENTATION_LUTS, _SHAPE = "20500010", "20500020"
+_PADDING, _PADDING_LIMIT = "00280120", "00280121"
+_DOSE_SCALING = "3004000E"
+
+# Values that are looked at for percentiles: enough for any picture, and bounded for the largest.
+_SAMPLED = 1 << 20
+# Pixels of one band, so that the floats of a large image never stand in memory at once.
+_BAND = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Grayscale:
+    """The steps from stored values to levels. inverted: low values are white."""
+
+    modality: Step
+    voi: Step
+    presentation: LookupTable | None
+    inverted: bool
+
+    def levels(self, stored: NDArray[Any]) -> Levels:
+        """Display levels, 0 black to 255 white, of stored values."""
+        fractions = self.voi(self.modality(stored))
+        if self.presentation is not None:
+            # The inputs of a Presentation LUT are the whole range of the step before it (C.11.4).
+            last = len(self.presentation.entries) - 1
+            inputs = np.rint(fractions * last) + self.presentation.first
+            fractions = self.presentation(inputs) / self.presentation.full_scale
+        if self.inverted:
+            fractions = 1 - fractions
+        return np.rint(np.clip(fractions, 0, 1) * 255).astype(np.uint8)
+
+
+def grayscale_levels(words: Pixels, layout: PixelLayout, values: Values, window: Window | None) -> Levels:
+    """Display levels (rows, columns) of a frame of one sample a pixel.
+
+    words: as samples.words_of gives them. window: asked for by the client, wins over the data set's.
+    """
+    padding = _padding(values, layout, words)
+    steps = grayscale(words, layout, values, window, padding)
+
+    def levels(some: Pixels) -> Levels:
+        stored = stored_values(some, layout)
+        shown = steps.levels(stored)
+        # Padding is no picture: it stays black, also where low values are white (C.7.5.1.1.2).
+        return shown if padding is None else np.where(padding(stored), np.uint8(0), shown)
+
+    return by_value(words, levels)
+
+
+def by_value(words: Pixels, function: Callable[[Pixels], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """A function of single words over an image: by table for short words, in bands for others.
+
+    function: (n,) words to (n,) or (n, 3) bytes.
+    """
+    flat = words.reshape(-1)
+    if words.dtype.kind == "u" and words.dtype.itemsize <= 2 and flat.size > 1 << 12:
+        every = np.arange(1 << (8 * words.dtype.itemsize)).astype(words.dtype)
+        table = function(every)
+        function = table.__getitem__
+    bands = [function(flat[start : start + _BAND]) for start in range(0, flat.size, _BAND)]
+    shown = np.concatenate(bands)
+    return shown.reshape(*words.shape, *shown.shape[1:])
+
+
+def grayscale(
+    words: Pixels,
+    layout: PixelLayout,
+    values: Values,
+    window: Window | None = None,
+    padding: Step | None = None,
+) -> Grayscale:
+    """The steps that data set and request ask for. words: the frame, for the default window."""
+    modality = _modality(values, layout)
+    voi = _voi(values, window, layout) or _default_voi(words, layout, values, modality, padding)
+    presentation = next(map(lookup_table, values.items(_PRESENTATION_LUTS)), None)
+    return Grayscale(modality, voi, presentation, _is_inverted(values, layout))
+
+
+def _is_inverted(values: Values, layout: PixelLayout) -> bool:
+    """MONOCHROME1 and Presentation LUT Shape INVERSE both say that low values are white (C.11.6)."""
+    return layout.photometric_interpretation == "MONOCHROME1" or values.text(_SHAPE) == "INVERSE"
+
+
+# --- Modality LUT (C.11.1) ---------------------------------------------------------------------------------
+
+
+def _modality(values: Values, layout: PixelLayout) -> Step:
+    signed = layout.pixel_representation == 1
+    for item in values.items(_MODALITY_LUTS):
+        table = lookup_table(item, signed=signed)
+        if table is not None:
+            return table
+    slope, intercept = _rescale(values)
+    return lambda stored: stored * slope + intercept
+
+
+def _rescale(values: Values) -> tuple[float, float]:
+    slope, intercept = values.number(_SLOPE), values.number(_INTERCEPT)
+    if slope is None and intercept is None:
+        return values.number(_DOSE_SCALING) or 1.0, 0.0
+    return slope or 1.0, intercept or 0.0
+
+
+def _has_modality_lut(values: Values) -> bool:
+    return bool(values.items(_MODALITY_LUTS)) or _rescale(values) != (1.0, 0.0)
+
+
+# --- VOI LUT (C.11.2) --------------------------------------------------------------------------------------
+
+
+def _voi(values: Values, window: Window | None, layout: PixelLayout) -> Step | None:
+    """The client's window, else the first usable VOI LUT of the data set, else its first usable window."""
+    if window is None:
+        low_inputs = layout.pixel_representation == 1 or _rescale(values)[1] < 0
+        for item in values.items(_VOI_LUTS):
+            table = lookup_table(item, signed=low_inputs)
+            if table is not None:
+                return _looked_up(table)
+        window = _stored_window(values)
+    return None if window is None else _windowed_by(window)
+
+
+def _looked_up(table: LookupTable) -> Step:
+    scale = table.full_scale
+    return lambda modality: table(modality) / scale
+
+
+def _windowed_by(window: Window) -> Step:
+    return lambda modality: windowed(modality, window)
+
+
+def _stored_window(values: Values) -> Window | None:
+    function = values.text(_FUNCTION).upper()
+    if function not in FUNCTIONS:
+        function = LINEAR
+    for center, width in zip(values.numbers(_CENTERS), values.numbers(_WIDTHS), strict=False):
+        # Writers of floating point pixels give widths below 1, which only the exact function can mean.
+        fitting = LINEAR_EXACT if function == LINEAR and 0 < width < 1 else function
+        window = Window(center, width, fitting)
+        if is_usable(window):
+            return window
+    return None
+
+
+def _default_voi(
+    words: Pixels, layout: PixelLayout, values: Values, modality: Step, padding: Step | None
+) -> Step:
+    low, high = _default_range(words, layout, values, modality, padding)
+    return _windowed_by(Window((low + high) / 2, high - low, LINEAR_EXACT)) if high > low else _shown_flat
+
+
+def _shown_flat(modality: NDArray[Any]) -> NDArray[Any]:
+    """A frame of one value: black where that is zero or less, gray elsewhere."""
+    return np.where(modality > 0, 0.5, 0.0)
+
+
+def _default_range(
+    words: Pixels, layout: PixelLayout, values: Values, modality: Step, padding: Step | None
+) -> tuple[float, float]:
+    """Modality values shown black and white where nothing says which."""
+    bits = stored_bits(layout)
+    if bits <= 8 and words.dtype.kind == "u" and not _has_modality_lut(values):
+        low = -(1 << (bits - 1)) if layout.pixel_representation == 1 else 0
+        return low, low + (1 << bits) - 1
+    stored = stored_values(_sampled(words), layout)
+    if padding is not None:
+        stored = stored[~padding(stored)]
+    shown = modality(stored)
+    shown = shown[np.isfinite(shown)]
+    if not shown.size:
+        return 0.0, 0.0
+    if _DOSE_SCALING in values:
+        return 0.0, float(shown.max())
+    low, high = (float(edge) for edge in np.percentile(shown, (0.5, 99.5)))
+    return (low, high) if high > low else (float(shown.min()), float(shown.max()))
+
+
+def _sampled(words: Pixels) -> Pixels:
+    """Words spread evenly over the frame, no more than are needed."""
+    flat = words.reshape(-1)
+    return flat[:: max(flat.size // _SAMPLED, 1)]
+
+
+# --- pixel padding (C.7.5.1.1.2) ---------------------------------------------------------------------------
+
+
+def _padding(values: Values, layout: PixelLayout, words: Pixels) -> Step | None:
+    """Whether stored values are padding; None where the data set has none.
+
+    A single padding value amid the values of the frame is a plain pixel value of a writer who filled the
+    attribute in without thought: then there is no padding.
+    """
+    value = values.number(_PADDING)
+    if value is None:
+        return None
+    limit = values.number(_PADDING_LIMIT)
+    edges = [_as_stored(edge, layout) for edge in (value, value if limit is None else limit)]
+    low, high = min(edges), max(edges)
+    stored = stored_values(words, layout)
+    if limit is None and float(stored.min()) < low < float(stored.max()):
+        return None
+    return lambda some: (some >= low) & (some <= high)
+
+
+def _as_stored(value: float, layout: PixelLayout) -> float:
+    """The value in the sign of the pixels, whatever VR it came with."""
+    bits = layout.bits_allocated
+    if layout.pixel_representation == 1 and value >= 1 << (bits - 1) > 1:
+        return value - (1 << bits)
+    return value + (1 << bits) if layout.pixel_representation == 0 and value < 0 and bits >= 8 else value

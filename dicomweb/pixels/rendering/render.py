@@ -1,0 +1,175 @@
+"""The jobs "render" and "animate": frames of an instance to a picture, in a worker.
+
+"render": parameters {"layout": asdict(PixelLayout), "transfer_syntax_uid": of the frame, "display":
+display_of(...), "request": RenderRequest.to_parameters()}; buffers: the codestream or native little-endian
+frame, then the values of bulk_paths(display), b"" for one that cannot be had.
+"animate": the same with "displays", one a frame, instead of "display"; buffers: all frames, then the bulk
+values of the first display, of the second, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.errors import DecodeFailed, InvalidRequest
+from dicomweb.pixels.codecs import DECODABLE, decode_frame
+from dicomweb.pixels.codestream import probe
+from dicomweb.pixels.rendering.annotation import burn_in
+from dicomweb.pixels.rendering.colour import (
+    Levels,
+    colour_levels,
+    palette_levels,
+    palette_of,
+    rgb_of_cielab,
+    with_supplemental_palette,
+)
+from dicomweb.pixels.rendering.colour_space import with_profile
+from dicomweb.pixels.rendering.display import bulk_paths
+from dicomweb.pixels.rendering.encode import encode, encode_animation
+from dicomweb.pixels.rendering.geometry import picture_size, pixel_aspect, placed, region_of
+from dicomweb.pixels.rendering.grayscale import grayscale_levels
+from dicomweb.pixels.rendering.overlays import Mask, overlay_masks, shutter_mask
+from dicomweb.pixels.rendering.request import RenderRequest, Window
+from dicomweb.pixels.rendering.samples import Pixels, words_of
+from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
+from dicomweb.pixels.rendering.values import Values
+from dicomweb.pixels.transcode import decoded_layout
+
+_SOP_CLASS, _ICC_PROFILE, _PIXEL_PRESENTATION = "00080016", "00282000", "00089205"
+_SHUTTER_GRAY, _SHUTTER_COLOUR = "00181622", "00181624"
+_FRAME_TIME, _RATES = "00181063", ("00180040", "00082144")
+_MOST_FRAMES = 1000
+_DEFAULT_MILLISECONDS = 100.0
+
+
+# --- jobs --------------------------------------------------------------------------------------------------
+
+
+def render(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """One frame as an encoded picture. Raises DecodeFailed."""
+    request = RenderRequest.from_parameters(parameters["request"])
+    frame, *bulk = buffers
+    display = parameters["display"]
+    values = _values(display, bulk)
+    picture = _picture(frame, parameters, display["frame_index"], values, request)
+    picture, profile = with_profile(picture, request.icc_profile, _own_profile(values, frame))
+    return encode(burn_in(picture, request.annotation), request.media_type, request.quality, profile)
+
+
+def animate(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """Several frames as a picture that moves. Raises DecodeFailed."""
+    request = RenderRequest.from_parameters(parameters["request"])
+    displays = parameters["displays"]
+    if not 0 < len(displays) <= _MOST_FRAMES:
+        raise DecodeFailed(f"An animation has one to {_MOST_FRAMES} frames.")
+    frames, bulk = buffers[: len(displays)], buffers[len(displays) :]
+    pictures = []
+    for frame, display in zip(frames, displays, strict=True):
+        count = len(bulk_paths(display))
+        own, bulk = bulk[:count], bulk[count:]
+        picture = _picture(frame, parameters, display["frame_index"], _values(display, own), request)
+        pictures.append(burn_in(picture, request.annotation))
+    milliseconds = _frame_milliseconds(_values(displays[0], ()), request.frame_rate)
+    return encode_animation(pictures, request.media_type, milliseconds)
+
+
+def _values(display: Mapping[str, Any], bulk: Sequence[bytes]) -> Values:
+    return Values(display["attributes"], dict(zip(bulk_paths(display), bulk, strict=False)))
+
+
+def _frame_milliseconds(values: Values, frame_rate: float | None) -> float:
+    """How long each frame is shown: as asked, else as the object says (C.7.6.5)."""
+    rates = [frame_rate, *(values.number(tag) for tag in _RATES)]
+    times = [1000 / rate for rate in rates if rate is not None and rate > 0]
+    times += [time for time in [values.number(_FRAME_TIME)] if time is not None and time > 0]
+    return min(max(times[0], 1.0), 60_000.0) if times else _DEFAULT_MILLISECONDS
+
+
+def _own_profile(values: Values, frame: bytes) -> bytes:
+    """The profile of the data set, else of a JPEG codestream, else none."""
+    profile = values.data(_ICC_PROFILE)
+    if profile or not frame.startswith(b"\xff\xd8"):
+        return profile
+    try:
+        with Image.open(BytesIO(frame)) as codestream:
+            embedded: bytes = codestream.info.get("icc_profile") or b""
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return b""
+    return embedded
+
+
+# --- a picture of one frame --------------------------------------------------------------------------------
+
+
+def _picture(
+    frame: bytes, parameters: Mapping[str, Any], frame_index: int, values: Values, request: RenderRequest
+) -> Image.Image:
+    """The frame drawn and placed, in the order of PS3.4 N.2, without annotation."""
+    layout = PixelLayout(**parameters["layout"])
+    try:
+        region = region_of(request.viewport, layout.rows, layout.columns)
+    except InvalidRequest as error:
+        raise DecodeFailed(error.message) from None
+    frame, layout = _native(frame, layout, parameters["transfer_syntax_uid"])
+    picture = Image.fromarray(frame_levels(frame, layout, frame_index, values, request))
+    size = picture_size(region, pixel_aspect(values), request.viewport, thumbnail=request.thumbnail)
+    return placed(picture, region, size, request.viewport)
+
+
+def _native(frame: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> tuple[bytes, PixelLayout]:
+    """The frame decoded, and its layout then."""
+    if transfer_syntax_uid in DECODABLE:
+        header = probe(frame, transfer_syntax_uid)
+        native = decode_frame(frame, layout, transfer_syntax_uid)
+        return native, decoded_layout(layout, transfer_syntax_uid, header)
+    if layout.encapsulated:
+        raise DecodeFailed("This transfer syntax cannot be decoded here.")
+    return frame, layout
+
+
+def frame_levels(
+    frame: bytes, layout: PixelLayout, frame_index: int, values: Values, request: RenderRequest
+) -> Levels:
+    """A native frame with its overlays and shutters: (rows, columns) of gray or (rows, columns, 3) of RGB."""
+    words = words_of(frame, layout)
+    levels = _levels(words, layout, values, request.window)
+    if not request.thumbnail:  # overlays often hold text, which may be about the patient
+        for _, mask in overlay_masks(words, layout, values, frame_index):
+            levels = _painted(levels, mask, 255)
+    hidden = shutter_mask(words, layout, values, frame_index)
+    return levels if hidden is None else _shuttered(levels, hidden, values)
+
+
+def _levels(words: Pixels, layout: PixelLayout, values: Values, window: Window | None) -> Levels:
+    palette = palette_of(values, layout) if layout.samples_per_pixel == 1 else None
+    if layout.photometric_interpretation == "PALETTE COLOR" and palette:
+        return palette_levels(words, layout, palette)
+    if values.text(_SOP_CLASS) in SEGMENTATIONS and words.ndim == 2:
+        return segmentation_levels(words, layout, values)
+    if words.ndim == 3:
+        return colour_levels(words, layout)
+    gray = grayscale_levels(words, layout, values, window)
+    if palette and values.text(_PIXEL_PRESENTATION) in ("COLOR", "MIXED"):
+        return with_supplemental_palette(gray, words, layout, palette)
+    return gray
+
+
+def _painted(levels: Levels, mask: Mask, level: int) -> Levels:
+    painted = levels.copy()
+    painted[mask] = level
+    return painted
+
+
+def _shuttered(levels: Levels, hidden: Mask, values: Values) -> Levels:
+    """The picture without what shutters hide; a shutter's colour counts where the picture has colour."""
+    colour = rgb_of_cielab(values.numbers(_SHUTTER_COLOUR))
+    if colour is not None and levels.ndim == 3:
+        levels = levels.copy()
+        levels[hidden] = colour
+        return levels
+    return _painted(levels, hidden, values.integer(_SHUTTER_GRAY) * 255 // 0xFFFF & 0xFF)

@@ -1,0 +1,73 @@
+"""Typed access to the DICOM JSON of a display: whatever is not what it should be counts as absent."""
+
+from __future__ import annotations
+
+import binascii
+import math
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class Values:
+    """Attributes of a display, or of an item in it. bulk: bytes by the path that BulkDataURI holds."""
+
+    def __init__(self, attributes: Mapping[str, Any], bulk: Mapping[str, bytes]) -> None:
+        self._attributes = attributes
+        self._bulk = bulk
+
+    def __contains__(self, tag: str) -> bool:
+        return tag in self._attributes
+
+    def numbers(self, tag: str) -> list[float]:
+        """Finite numbers of an attribute; empty when any of them is none."""
+        try:
+            numbers = [float(value) for value in self._list(tag)]
+        except (TypeError, ValueError):
+            return []
+        return numbers if all(map(math.isfinite, numbers)) else []
+
+    def number(self, tag: str) -> float | None:
+        """The first number of an attribute, however the others are."""
+        try:
+            number = float(self._list(tag)[0])
+        except (TypeError, ValueError, IndexError):
+            return None
+        return number if math.isfinite(number) else None
+
+    def integer(self, tag: str, default: int = 0) -> int:
+        """The first number of an attribute as an integer."""
+        number = self.number(tag)
+        return default if number is None else int(number)
+
+    def text(self, tag: str) -> str:
+        """The first text of an attribute, without blanks around it."""
+        values = self._list(tag)
+        return str(values[0]).strip() if values and values[0] is not None else ""
+
+    def texts(self, tag: str) -> list[str]:
+        """All texts of an attribute, without blanks around them."""
+        return [str(value).strip() for value in self._list(tag) if value is not None]
+
+    def items(self, tag: str) -> list[Values]:
+        """Items of a sequence."""
+        return [Values(item, self._bulk) for item in self._list(tag) if isinstance(item, Mapping)]
+
+    def data(self, tag: str) -> bytes:
+        """Bytes of a binary attribute; 16-bit numbers as little-endian words."""
+        element = self._attributes.get(tag, {})
+        if "BulkDataURI" in element:
+            return self._bulk.get(element["BulkDataURI"], b"")
+        if "InlineBinary" in element:
+            try:
+                return b64decode(element["InlineBinary"])
+            except (TypeError, binascii.Error):
+                return b""
+        words = np.array(self.numbers(tag)).astype(np.int64)
+        return (words & 0xFFFF).astype("<u2").tobytes()
+
+    def _list(self, tag: str) -> list[Any]:
+        values = self._attributes.get(tag, {}).get("Value")
+        return values if isinstance(values, list) else []
