@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from dicomweb.dicom.matching import day_moment
+from dicomweb.protocol.attribute_path import Path
 from dicomweb.protocol.search_filter import predicate
 from dicomweb.protocol.search_key import (
     ANY,
@@ -26,7 +27,7 @@ from dicomweb.protocol.search_key import (
     Within,
     has_wildcard,
 )
-from dicomweb.protocol.search_query import Key, Level, Path
+from dicomweb.protocol.search_query import Key, Level
 
 
 @dataclass(slots=True)

@@ -11,17 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dicomweb.dicom.dictionary import private_vr_of, tag_of, vr_of
+from dicomweb.dicom.dictionary import private_vr_of, vr_of
 from dicomweb.dicom.matching import clean_text
 from dicomweb.errors import InvalidRequest
+from dicomweb.protocol.attribute_path import Path, ignored, is_walkable, parse_fields, parse_path
 from dicomweb.protocol.search_key import MatchingOptions, Test, TextIs, Universal, any_of, decode, parse_test
-
-# Tags from the data set down into sequence items: (0x00400275, 0x00400009).
-Path = tuple[int, ...]
 
 # More keys than any client asks, few enough that each may cost a test per row.
 MAX_KEYS = 100
-_MAX_DEPTH = 64
 # Of offset and limit: what PostgreSQL takes, beyond any archive.
 _MAX_NUMBER = 2**62
 
@@ -86,22 +83,22 @@ def parse_search(
         multiple_value=parameters.switch("multiplevaluematching"),
     )
     keys = _keys(known, options)
-    fields, all_fields, unknown_fields = _included(parameters.named.get("includefield", ()))
+    fields = parse_fields(parameters.named.get("includefield", ()))
     used = {_creator_path(attribute.path) for attribute in known if attribute.creator}
     named = zip(parameters.attributes, asked, strict=True)
-    ignored = [name for (name, _), found in named if found is None and parse_path(name) not in used]
+    unused = [name for (name, _), found in named if found is None and parse_path(name) not in used]
     return SearchQuery(
         level=level,
         study_instance_uid=study_instance_uid,
         series_instance_uid=series_instance_uid,
         keys=tuple(key for key in keys if not isinstance(key.test, Universal)),
-        included=tuple(dict.fromkeys([*fields, *(key.path for key in keys if not key.creator)])),
-        all_fields=all_fields,
+        included=tuple(dict.fromkeys([*fields.paths, *(key.path for key in keys if not key.creator)])),
+        all_fields=fields.all,
         limit=parameters.number("limit"),
         offset=parameters.number("offset") or 0,
         warnings=(
-            *_ignored("The query parameter", "is not supported and was ignored.", ignored),
-            *_ignored("The includefield", "is not supported and was ignored.", unknown_fields),
+            *ignored("The query parameter", unused),
+            *ignored("The includefield", fields.unknown),
         ),
     )
 
@@ -163,37 +160,10 @@ class _Parameters:
         return _MAX_NUMBER if len(value.lstrip(b"0")) > 18 else int(value)
 
 
-_PRINTABLE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_MAX_NAMED = 5
-
-
-def _ignored(subject: str, predicate: str, names: Iterable[str]) -> list[str]:
-    """One warning a name. A name goes into a header, so only a harmless one is repeated."""
-    found = dict.fromkeys(f" {name}" if _PRINTABLE_NAME.fullmatch(name) else "" for name in names)
-    return [f"{subject}{name} {predicate}" for name in list(found)[:_MAX_NAMED]]
-
-
 # --- attributes ------------------------------------------------------------------------------------
-
-_TAG = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 
 # What a query says about itself, not about what it looks for: queries are UTF-8 (G-45).
 _NOT_MATCHED = frozenset([0x00080005, 0x00080201])
-
-
-def parse_path(name: str) -> Path | None:
-    """The attribute that a dotted list of tags and keywords names; None when a step names none (G-07)."""
-    steps = name.split(".")
-    if len(steps) > _MAX_DEPTH:
-        return None
-    tags = [int(step, 16) if _TAG.fullmatch(step) else tag_of(step) for step in steps]
-    path = tuple(tag for tag in tags if tag is not None and _in_data_set(tag))
-    return path if len(path) == len(steps) else None
-
-
-def _in_data_set(tag: int) -> bool:
-    """Not a group length, nor command, file meta or item elements."""
-    return 0x0008 <= tag >> 16 < 0xFFFE and tag & 0xFFFF != 0
 
 
 def _is_private(tag: int) -> bool:
@@ -235,17 +205,12 @@ def _attribute(name: str, value: bytes, creators: Mapping[Path, str]) -> _Attrib
     path = parse_path(name)
     if path is None or path[-1] in _NOT_MATCHED or any(map(_is_private, path[:-1])):
         return None
-    if not _is_walkable(path):
+    if not is_walkable(path):
         raise InvalidRequest(f"In the matching key {name} only the last step may be other than a sequence.")
     if not _is_private(path[-1]):
         return _Attribute(name, path, vr_of(path[-1]), value)
     creator = creators.get(_creator_path(path) or (), "")
     return _Attribute(name, path, private_vr_of(creator, path[-1]), value, creator) if creator else None
-
-
-def _is_walkable(path: Path) -> bool:
-    """All but the last step are sequences, as far as the dictionary knows them."""
-    return all(vr_of(tag) in ("SQ", "") for tag in path[:-1])
 
 
 def _keys(attributes: Iterable[_Attribute], options: MatchingOptions) -> list[Key]:
@@ -268,18 +233,3 @@ def _joined(attribute: _Attribute, earlier: Test, later: Test) -> Test:
     if isinstance(earlier, TextIs) and isinstance(later, TextIs):
         return any_of([earlier, later])
     return Universal() if Universal() in (earlier, later) else any_of([earlier, later])
-
-
-# --- includefield ----------------------------------------------------------------------------------
-
-_Included = tuple[list[Path], bool, list[str]]
-
-
-def _included(values: Iterable[bytes]) -> _Included:
-    """includefield: the paths, whether `all` is among them, and what is not known (Q-40, Q-41)."""
-    names = [name.strip(" \0") for value in values for name in decode(value).split(",")]
-    wanted = list(dict.fromkeys(name for name in names if name and name != "all"))
-    paths = {name: parse_path(name) for name in wanted}
-    known = [path for path in paths.values() if path is not None and _is_walkable(path)]
-    unknown = [name for name, path in paths.items() if path is None or not _is_walkable(path)]
-    return known, "all" in names, unknown

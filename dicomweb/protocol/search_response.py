@@ -15,6 +15,7 @@ import orjson
 
 from dicomweb.dicom import levels
 from dicomweb.dicom.target import Target
+from dicomweb.protocol.attribute_path import Path, with_creator
 from dicomweb.protocol.search_filter import (
     Attributes,
     Filter,
@@ -23,7 +24,7 @@ from dicomweb.protocol.search_filter import (
     sequence_items,
     tag_name,
 )
-from dicomweb.protocol.search_query import Level, Path, SearchQuery
+from dicomweb.protocol.search_query import Level, SearchQuery
 
 # --- rows ------------------------------------------------------------------------------------------
 
@@ -145,7 +146,10 @@ def select(query: SearchQuery) -> Selection:
     for level in Level:
         own = _REQUIRED[level].keys() | _IF_KNOWN[level] | _COMPUTED[level] if level in shown else frozenset()
         asked = {
-            name for path in query.included if home_level(path[0]) == level for name in _with_creator(path)
+            tag_name(tag)
+            for path in query.included
+            if home_level(path[0]) == level
+            for tag in with_creator(path[0])
         }
         # Attributes of a level below the resource are not sent, even when asked for (Q-42).
         tags[level] = frozenset(own | asked) if level <= query.level else frozenset()
@@ -167,14 +171,6 @@ def select(query: SearchQuery) -> Selection:
 
 
 _ANSWER_TAGS = frozenset(["00080056", "00081190"])
-
-
-def _with_creator(path: Path) -> Iterable[str]:
-    """The attribute's tag; with a private one also the element that names its creator (Q-53)."""
-    group, element = divmod(path[0], 1 << 16)
-    yield tag_name(path[0])
-    if group & 1 and element >= 0x1000:
-        yield tag_name(group << 16 | element >> 8)
 
 
 def _shown_levels(query: SearchQuery) -> frozenset[Level]:
