@@ -18,6 +18,9 @@ Raises DecodeFailed with a plain sentence, without any value, for what it cannot
 
 JOBS: dict[str, str] = {
     "decode": "dicomweb.pixels.codecs:decode_job",
+    "render": "dicomweb.pixels.rendering.render:render",
+    "animate": "dicomweb.pixels.rendering.render:animate",
+    "transcode": "dicomweb.pixels.transcode:transcode_job",
     "report": "dicomweb.documents.jobs:report_job",
     "icon": "dicomweb.documents.jobs:icon_job",
     "picture": "dicomweb.pixels.pictures:native_job",

@@ -1,4 +1,4 @@
-"""Colour frames to RGB: palettes, luminance and chrominance, CIELab values (PS3.3 C.7.6.3.1.2, C.10.7.1.1)."""
+"""Colour to RGB: palettes, luminance and chrominance, CIELab (PS3.3 C.7.6.3.1.2, C.10.7.1.1)."""
 
 from __future__ import annotations
 

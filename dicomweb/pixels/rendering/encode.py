@@ -53,7 +53,7 @@ def _jp2(picture: Picture, quality: int, profile: bytes | None) -> bytes:
     lossless = quality == 100
     codestream = imagecodecs.jpeg2k_encode(
         np.asarray(picture),
-        level=None if lossless else 25 + quality * 0.25,
+        level=None if lossless else 25 + quality // 4,
         reversible=lossless,
         codecformat="j2k",
         numthreads=1,
@@ -69,7 +69,7 @@ def _jph(picture: Picture, quality: int, profile: bytes | None) -> bytes:
     return _boxed(b"jph ", picture, codestream, profile)
 
 
-def _boxed(brand: bytes, picture: Picture, codestream: bytes, profile: bytes | None) -> bytes:
+def _boxed(brand: bytes, picture: Picture, codestream: bytes | bytearray, profile: bytes | None) -> bytes:
     """A JP2 or JPH file around a codestream (ISO/IEC 15444-1 annex I, 15444-15 annex D)."""
     components = len(picture.getbands())
     header = struct.pack(">IIHBBBB", picture.height, picture.width, components, 7, 7, 0, 0)

@@ -58,7 +58,8 @@ class Grayscale:
             fractions = self.presentation(inputs) / self.presentation.full_scale
         if self.inverted:
             fractions = 1 - fractions
-        return np.rint(np.clip(fractions, 0, 1) * 255).astype(np.uint8)
+        levels: Levels = np.rint(np.clip(fractions, 0, 1) * 255).astype(np.uint8)
+        return levels
 
 
 def grayscale_levels(words: Pixels, layout: PixelLayout, values: Values, window: Window | None) -> Levels:
@@ -191,7 +192,7 @@ def _default_range(
     """Modality values shown black and white where nothing says which."""
     bits = stored_bits(layout)
     if bits <= 8 and words.dtype.kind == "u" and not _has_modality_lut(values):
-        low = -(1 << (bits - 1)) if layout.pixel_representation == 1 else 0
+        low = -float(1 << (bits - 1)) if layout.pixel_representation == 1 else 0.0
         return low, low + (1 << bits) - 1
     stored = stored_values(_sampled(words), layout)
     if padding is not None:

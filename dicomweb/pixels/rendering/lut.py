@@ -25,7 +25,8 @@ class LookupTable:
     def __call__(self, values: NDArray[Any]) -> NDArray[np.uint16]:
         """Outputs for values; fractions are cut off."""
         index = np.clip(np.nan_to_num(values) - float(self.first), 0, len(self.entries) - 1)
-        return self.entries[index.astype(np.int64)]
+        outputs: NDArray[np.uint16] = self.entries[index.astype(np.int64)]
+        return outputs
 
     @property
     def full_scale(self) -> int:

@@ -26,7 +26,7 @@ _MOST_VERTICES = 4096
 def overlay_masks(
     words: Pixels, layout: PixelLayout, values: Values, frame_index: int
 ) -> Iterator[tuple[str, Mask]]:
-    """(group, pixels that are set) of each overlay plane of a frame. words: as samples.words_of gives them."""
+    """(group, pixels that are set) of each overlay plane of a frame. words: as words_of gives them."""
     for group in GROUPS:
         mask = overlay_mask(words, layout, values, group, frame_index)
         if mask is not None:
