@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, lookup
+from dicomweb.dicom.transfer_syntax import DEFAULT_FOR_MEDIA_TYPE, EXPLICIT_LITTLE, lookup
 from dicomweb.errors import InvalidRequest, NotAcceptable
 from dicomweb.protocol.media_types import (
     APPLICATION_DICOM,
@@ -172,7 +172,7 @@ def choose(accept: Acceptable, stored: Stored, *, multipart: bool) -> Chosen | N
     return best[1].chosen if best else None
 
 
-_Rank = tuple[float, int, bool, int, int]
+_Rank = tuple[float, int, int, bool, int, int]
 
 
 def _best(
@@ -185,11 +185,20 @@ def _best(
             wanted = _wanted(accept, offer, form) if form in forms else None
             if wanted is not None:
                 against = not _prefers(accept.resource, wanted, offer)
-                ranked.append(((-wanted.q, wanted.position, against, turn, place), form, offer))
+                rank = (-wanted.q, _effort(wanted, offer), wanted.position, against, turn, place)
+                ranked.append((rank, form, offer))
     if not ranked:
         return None
     _, form, offer = min(ranked, key=lambda entry: entry[0])
     return form, offer
+
+
+def _effort(wanted: MediaRange, offer: Offer) -> int:
+    """0 for what is sent without encoding anything; of the others, what was named comes first.
+
+    Viewers list every codestream that they can decode, and mean by it that nothing need be encoded for them.
+    """
+    return 0 if not offer.re_encoded else 2 if wanted.wildcard else 1
 
 
 def _wanted(accept: Acceptable, offer: Offer, form: Form) -> MediaRange | None:
@@ -238,16 +247,25 @@ def _offer_type_matches(wanted: MediaRange, offer: Offer) -> bool:
 
 
 def _syntax_matches(wanted: MediaRange, offer: Offer) -> bool:
-    if wanted.transfer_syntax == "*" or not offer.chosen.transfer_syntax_uid:  # plain bytes have none
+    if not offer.chosen.transfer_syntax_uid:  # plain bytes have none
         return True
+    if wanted.transfer_syntax == "*":
+        return not offer.re_encoded or _is_default(offer)
     if wanted.transfer_syntax:
         return wanted.transfer_syntax == offer.chosen.transfer_syntax_uid or (
             offer.any_pixel_syntax and _is_pixel_syntax(wanted.transfer_syntax)
         )
-    if not offer.encoded or offer.stands_in or wanted.wildcard or wanted.q == 0:
+    if not offer.encoded or offer.stands_in or wanted.q == 0:
         return True
-    # The type of a codestream means the stored one of that type (M-13); the others mean ELE (G-32).
-    return wanted.media_type not in (APPLICATION_DICOM, OCTET_STREAM)
+    if wanted.media_type in (APPLICATION_DICOM, OCTET_STREAM):  # these mean ELE (G-32)
+        return False
+    # The type of a codestream means the stored one of that type, else that of column D (M-13).
+    return not offer.re_encoded or _is_default(offer)
+
+
+def _is_default(offer: Offer) -> bool:
+    """Never lossy: who wants that names its transfer syntax."""
+    return DEFAULT_FOR_MEDIA_TYPE.get(offer.chosen.media_type) == offer.chosen.transfer_syntax_uid
 
 
 def _is_pixel_syntax(uid: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES, lookup
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES, TransferSyntax, lookup
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.media_types import (
     APPLICATION_DICOM,
@@ -78,13 +78,28 @@ def _instance_offers(stored: Stored) -> list[Offer]:
     if syntax is None:
         return [Offer(as_stored, forms, encoded=True)]
     found: list[Offer] = []
-    if stored.decodable or not syntax.encapsulated or not _has_pixels(stored):
+    if (stored.decodable and stored.fits) or not syntax.encapsulated or not _has_pixels(stored):
         chosen = Chosen(APPLICATION_DICOM, EXPLICIT_LITTLE, uid == EXPLICIT_LITTLE)
         found.append(Offer(chosen, forms, any_pixel_syntax=not _has_pixels(stored)))
     # Implicit VR and big endian never leave the archive (G-31).
     if syntax.explicit and syntax.little and uid != EXPLICIT_LITTLE:
-        found.append(Offer(as_stored, forms, encoded=True, stands_in=not found and syntax.lossy))
+        found.append(Offer(as_stored, forms, encoded=True, stands_in=not found and _may_stand_in(stored)))
+    for syntax in _encodable(stored):
+        found.append(
+            Offer(Chosen(APPLICATION_DICOM, syntax.uid, False), forms, encoded=True, re_encoded=True)
+        )
     return found
+
+
+def _encodable(stored: Stored) -> list[TransferSyntax]:
+    """In the table's order, so that offers have one too."""
+    found = [syntax for syntax in TRANSFER_SYNTAXES.values() if syntax.uid in stored.encodable]
+    return [syntax for syntax in found if _has_pixels(stored) or not syntax.encapsulated]
+
+
+def _may_stand_in(stored: Stored) -> bool:
+    """G-33: lossy pixels that cannot be decoded, and those that are too long when they are."""
+    return not stored.fits or TRANSFER_SYNTAXES[stored.transfer_syntax_uid].lossy
 
 
 def _has_pixels(stored: Stored) -> bool:
@@ -109,21 +124,26 @@ def _document_type(text: str) -> str:
 
 
 def _pixel_offers(resource: Resource, stored: Stored) -> list[Offer]:
-    """Frames, or the pixel data element: native, and the bare codestreams if there are any (M-11, M-15)."""
-    uid = stored.transfer_syntax_uid
-    forms: tuple[Form, ...] = FORMS[resource]
+    """Frames, or the pixel data element: native, the codestreams stored, those of other syntaxes (M-11)."""
+    uid, forms = stored.transfer_syntax_uid, FORMS[resource]
     syntax = lookup(uid)
     if syntax is None or (resource is Resource.FRAMES and syntax.video):  # W-37
         return []
     found: list[Offer] = []
     compressed = syntax.encapsulated and syntax.media_type != OCTET_STREAM
-    if stored.decodable or not compressed:
+    if not compressed or (stored.decodable and (stored.fits or resource is Resource.FRAMES)):
         # The bytes of a native frame are the same in every little-endian syntax, 1.2.1.98 included.
         chosen = Chosen(OCTET_STREAM, EXPLICIT_LITTLE, syntax.little and not compressed)
         found.append(Offer(chosen, forms))
     if compressed and syntax.media_type:
-        if stored.codestreams > 1:
-            forms = (Form.MULTIPART,)
+        packaging = forms if stored.codestreams == 1 else (Form.MULTIPART,)
         chosen = Chosen(syntax.media_type, uid, True)
-        found.append(Offer(chosen, forms, encoded=True, stands_in=not found and syntax.lossy))
-    return found
+        stands_in = not found and _may_stand_in(stored)
+        found.append(Offer(chosen, packaging, encoded=True, stands_in=stands_in))
+    # Each frame is a codestream, and so a part, of its own (M-16).
+    packaging = forms if resource is Resource.FRAMES or stored.frames == 1 else (Form.MULTIPART,)
+    return found + [
+        Offer(Chosen(syntax.media_type, syntax.uid, False), packaging, encoded=True, re_encoded=True)
+        for syntax in _encodable(stored)
+        if syntax.encapsulated and syntax.media_type != OCTET_STREAM
+    ]

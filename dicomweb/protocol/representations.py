@@ -64,7 +64,8 @@ class Stored:
     document_type: MIME type of an encapsulated document's bytes (0042,0012).
     frames: that can be told apart; 0 for a video and for what has no pixels.
     fits: all frames, decoded, are short enough for one native value (P-11).
-    encodable: transfer syntaxes that its pixels can be encoded to, without the stored one.
+    encodable: transfer syntaxes that it can be encoded in, without the stored one and Explicit VR Little
+    Endian.
     """
 
     transfer_syntax_uid: str
@@ -106,13 +107,15 @@ class Chosen:
 class Offer:
     """One representation that can be made of what is stored.
 
-    encoded: in the stored transfer syntax where that is not Explicit VR Little Endian.
-    stands_in: lossy pixels that cannot be decoded, given also where uncompressed ones are meant (G-33).
+    encoded: in another transfer syntax than Explicit VR Little Endian.
+    re_encoded: that syntax is not the stored one either.
+    stands_in: pixels that cannot go uncompressed, given also where uncompressed ones are meant (G-33).
     any_pixel_syntax: no pixels, so a request for a pixel transfer syntax is no obstacle (W-16).
     """
 
     chosen: Chosen
     forms: tuple[Form, ...]
     encoded: bool = False
+    re_encoded: bool = False
     stands_in: bool = False
     any_pixel_syntax: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,19 @@ OCTETS = 'multipart/related; type="application/octet-stream"'
 
 def image(uid: str, *, decodable: bool = True, codestreams: int = 1) -> Stored:
     return Stored(uid, category_of("1.2.840.10008.5.1.4.1.1.2", uid, 1), decodable, codestreams)
+
+
+ALL_ENCODABLE = frozenset(
+    f"1.2.840.10008.1.2.{end}"
+    for end in (
+        "5 8.1 1.98 1.99 " + " ".join(f"4.{n}" for n in (50, 51, 70, 80, 81, 90, 91, 110, 112, 201))
+    ).split()
+)
+
+
+def encodable(uid: str, **more: Any) -> Stored:
+    """An image that every encoder takes."""
+    return replace(image(uid), encodable=ALL_ENCODABLE - {uid}, **more)
 
 
 def accept(resource: Resource, *headers: str, parameters: tuple[str, ...] = ()) -> Acceptable:
@@ -221,6 +235,101 @@ def test_attributes_go_as_json_unless_xml_is_liked_better(
         assert expected == f"{'multipart' if answer.multipart else 'single'} {answer.root_type}"
 
 
+# --- Encoding what is not stored so (M-10, M-11, M-13, W-15, W-16)
+
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
+JPEG_LS_LOSSY = "1.2.840.10008.1.2.4.81"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+HTJ2K = "1.2.840.10008.1.2.4.201"
+
+
+@pytest.mark.parametrize(
+    ("header", "stored", "expected"),
+    [
+        # Column D: lossless, and never another one of that type (M-13).
+        ("image/jpeg", ELE, f"single image/jpeg {JPEG_LOSSLESS}"),
+        ("image/jls", JPEG, f"single image/jls {JLS}"),
+        ("image/jp2", ELE, f"single image/jp2 {J2K}"),
+        ("image/jphc", ELE, f"single image/jphc {HTJ2K}"),
+        ("image/jxl", ELE, "single image/jxl 1.2.840.10008.1.2.4.110"),
+        ("image/dicom-rle", ELE, "single image/dicom-rle 1.2.840.10008.1.2.5"),
+        ("image/jpx", ELE, "406"),
+        # What is stored in a syntax of the type is not touched.
+        ("image/jpeg", JPEG, f"single image/jpeg {JPEG}"),
+        ("image/jp2", "1.2.840.10008.1.2.4.91", "single image/jp2 1.2.840.10008.1.2.4.91"),
+        # Lossy only by name.
+        (f"image/jpeg; transfer-syntax={JPEG}", ELE, f"single image/jpeg {JPEG}"),
+        (f"image/jls; transfer-syntax={JPEG_LS_LOSSY}", ELE, f"single image/jls {JPEG_LS_LOSSY}"),
+        (f"application/octet-stream; transfer-syntax={JLS}", ELE, f"single image/jls {JLS}"),
+        ("image/jls; transfer-syntax=*", ELE, f"single image/jls {JLS}"),
+        ("image/*", ELE, f"single image/jpeg {JPEG_LOSSLESS}"),
+        ("image/*", J2K, f"single image/jp2 {J2K}"),
+        # Nothing is encoded where it goes without, save what is liked better.
+        ("image/jls, application/octet-stream", ELE, f"single application/octet-stream {ELE}"),
+        ("image/jls, image/jp2", J2K, f"single image/jp2 {J2K}"),
+        ("image/jls, image/jphc", J2K, f"single image/jls {JLS}"),
+        ("image/jls, application/octet-stream;q=0.9", ELE, f"single image/jls {JLS}"),
+        ("*/*", ELE, f"multipart application/octet-stream {ELE}"),
+        ("*/*; transfer-syntax=*", J2K, f"multipart image/jp2 {J2K}"),
+        (f"*/*; transfer-syntax={HTJ2K}", J2K, f"multipart image/jphc {HTJ2K}"),
+        ("image/jls;q=0, image/*", JLS, f"single image/jpeg {JPEG_LOSSLESS}"),
+    ],
+)
+def test_frames_are_encoded_when_that_is_asked_for(header: str, stored: str, expected: str) -> None:
+    assert one(Resource.FRAMES, header, encodable(stored)) == expected
+
+
+@pytest.mark.parametrize(
+    ("syntax", "expected"),
+    [
+        (JLS, S + JLS),
+        (JPEG, S + JPEG),
+        (DEFLATED, S + DEFLATED),
+        (UNCOMPRESSED, S + UNCOMPRESSED),
+        (MP4, "406"),
+    ],
+)
+def test_instances_are_encoded_in_the_syntax_that_is_named(syntax: str, expected: str) -> None:
+    assert one(Resource.INSTANCES, f"{SINGLE}; transfer-syntax={syntax}", encodable(ELE)) == expected
+    assert one(Resource.INSTANCES, f"{SINGLE}; transfer-syntax={syntax}", image(ELE)) == "406"
+
+
+def test_an_instance_is_encoded_only_by_name() -> None:
+    for header in (SINGLE, "*/*", f"{SINGLE}; transfer-syntax=*", "application/*"):
+        assert one(Resource.INSTANCES, header, encodable(ELE)).endswith(ELE)
+    assert one(Resource.INSTANCES, f"{SINGLE}; transfer-syntax={JLS}, {SINGLE}", encodable(ELE)) == S + ELE
+    assert (
+        one(Resource.INSTANCES, f"{SINGLE}; transfer-syntax={JLS}, {SINGLE};q=0.5", encodable(ELE)) == S + JLS
+    )
+
+
+def test_encoded_frames_of_one_value_are_several_parts() -> None:
+    clip = encodable(ELE, frames=3)
+    assert one(Resource.PIXELDATA, "image/jls", clip) == "406"
+    assert one(Resource.BULKDATA, 'multipart/related; type="image/jls"', clip) == f"multipart image/jls {JLS}"
+    assert one(Resource.BULKDATA, "image/jls", encodable(ELE)) == f"single image/jls {JLS}"
+    assert one(Resource.FRAMES, "image/jls", clip) == f"single image/jls {JLS}"
+
+
+def test_pixels_too_long_to_be_native_go_as_stored_or_encoded() -> None:
+    """G-33."""
+    vast = encodable(J2K, frames=5000, codestreams=5000, fits=False)
+    assert one(Resource.INSTANCES, SINGLE, vast) == S + J2K
+    assert one(Resource.INSTANCES, f"{SINGLE}; transfer-syntax={UNCOMPRESSED}", vast) == S + UNCOMPRESSED
+    assert one(Resource.INSTANCES, f"{SINGLE}; transfer-syntax={ELE}", vast) == "406"
+    assert one(Resource.BULKDATA, OCTETS, vast) == f"multipart image/jp2 {J2K}"
+    assert one(Resource.FRAMES, OCTETS, vast) == f"multipart application/octet-stream {ELE}"
+
+
+def test_a_refusal_lists_what_can_be_encoded() -> None:
+    """G-37."""
+    with pytest.raises(NotAcceptable) as caught:
+        negotiate(accept(Resource.FRAMES, "image/jpx"), [encodable(ELE)], single_item=True)
+    assert f"image/jls; transfer-syntax={JLS}" in caught.value.available
+    assert f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG}' in caught.value.available
+
+
 # --- Labels and the meaning of as_stored
 
 
@@ -299,7 +408,10 @@ stored_items = st.builds(
     st.booleans(),
     st.integers(1, 3),
     st.sampled_from(["", "application/pdf", "x"]),
-)
+    st.integers(0, 3),
+    st.booleans(),
+    st.frozensets(st.sampled_from(sorted(ALL_ENCODABLE)), max_size=4),
+).map(lambda stored: replace(stored, encodable=stored.encodable - {stored.transfer_syntax_uid}))
 
 
 @given(
