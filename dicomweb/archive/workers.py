@@ -89,6 +89,29 @@ class PixelWorkers:
             result_bytes=decoded_length(layout, transfer_syntax_uid),
         )
 
+    async def transcode(
+        self,
+        frame: Buffers,
+        layout: PixelLayout,
+        source_uid: str,
+        target_uid: str,
+        *,
+        quality: int | None = None,
+        key: Hashable | None = None,
+    ) -> bytes:
+        """One frame in another transfer syntax (pixels.transcode.transcode_frame). Raises as run does.
+
+        key: names the frame; target and quality are added to it.
+        """
+        parameters = {"source_uid": source_uid, "target_uid": target_uid, "quality": quality}
+        return await self.run(
+            "transcode",
+            parameters | {"layout": asdict(layout)},
+            frame,
+            key=None if key is None else (key, target_uid, quality),
+            result_bytes=decoded_length(layout, source_uid),
+        )
+
     async def run(
         self,
         job: str,

@@ -105,13 +105,14 @@ def _jpeg_2000(codestream: bytes, _layout: PixelLayout, _header: CodestreamHeade
     import imagecodecs
 
     # One thread: the workers already use every core, and a frame gains little from openjpeg's own.
-    return imagecodecs.jpeg2k_decode(bare_codestream(codestream), numthreads=1)
+    return imagecodecs.jpeg2k_decode(bare_codestream(codestream), planar=False, numthreads=1)
 
 
 def _htj2k(codestream: bytes, _layout: PixelLayout, _header: CodestreamHeader) -> Pixels:
     import imagecodecs
 
-    return imagecodecs.htj2k_decode(bare_codestream(codestream))
+    # Without planar=False, components without a transform come out as planes.
+    return imagecodecs.htj2k_decode(bare_codestream(codestream), planar=False)
 
 
 def _jpeg_xl(codestream: bytes, _layout: PixelLayout, _header: CodestreamHeader) -> Pixels:

@@ -1,34 +1,53 @@
-"""From the stored form of pixel data to the native one: what changes around the frames, and how frames lie.
+"""Pixel data from its stored transfer syntax to another: the frames, and what changes around them.
 
-Nothing here decodes: a frame's codestream goes to codecs.decode_frame in a worker. Pure functions.
+Only transcode_frame runs codecs, in a worker; the rest is tables.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from typing import Any
 
-from dicomweb.dicom.explicit import pixel_word_bits
-from dicomweb.dicom.frame_index import EncapsulatedFrame
-from dicomweb.dicom.json_model import little_endian
+from dicomweb.dicom.codestream import syntax_of
 from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, RLE_LOSSLESS, TRANSFER_SYNTAXES
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.codecs import NATIVE_FRAMES
-from dicomweb.pixels.codestream import CodestreamHeader
+from dicomweb.pixels.codecs import DECODABLE, NATIVE_FRAMES, decode_frame
+from dicomweb.pixels.codestream import CodestreamHeader, probe
+from dicomweb.pixels.encodable import JPEG_BASELINE, LOSSY_JPEG, WAVELET, can_encode, coded_bits, is_lossy
+from dicomweb.pixels.encoders import encode_frame
+from dicomweb.pixels.frame_bytes import FrameJoiner, frame_window, join_fragments, native_frame, swap_words
+
+__all__ = [
+    "LONGEST_NATIVE",
+    "FrameJoiner",
+    "can_transcode",
+    "decoded_attributes",
+    "decoded_layout",
+    "decoded_photometric",
+    "encoded_attributes",
+    "encoded_layout",
+    "frame_window",
+    "join_fragments",
+    "native_frame",
+    "native_length",
+    "swap_words",
+    "transcode_frame",
+    "transcode_job",
+]
 
 # Native pixel data has a 32-bit length, and an even one (P-11).
 LONGEST_NATIVE = 0xFFFF_FFFE
 
 _FOUR = "1.2.840.10008.1.2.4."
+JPEG_XL = frozenset(f"{_FOUR}{n}" for n in (110, 111, 112))
 _LOSSY_JPEG = frozenset(f"{_FOUR}{n}" for n in (50, 51, 53, 55))
 # Their codecs give RGB for whatever colour went in.
-_DECODED_TO_RGB = _LOSSY_JPEG | {f"{_FOUR}{n}" for n in (110, 111, 112)}
+_DECODED_TO_RGB = _LOSSY_JPEG | JPEG_XL
 _WAVELET = frozenset(f"{_FOUR}{n}" for n in (90, 91, 92, 93, 201, 202, 203))
 _SUBSAMPLED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 _EXTENDED_OFFSET_TABLE = ("7FE00001", "7FE00002", "7FE00003")
-_ITEM = b"\xfe\xff\x00\xe0"
-_ITEM_HEADER = struct.Struct("<4sI")
-_LENGTH = struct.Struct("<I")
 
 
 # --- what decoding changes (W-13) --------------------------------------------------------------------------
@@ -91,119 +110,233 @@ def native_length(layout: PixelLayout) -> int:
     return (layout.frames * layout.frame_bits + 7) // 8
 
 
-# --- frames of native pixel data ---------------------------------------------------------------------------
+# --- from one syntax to another ----------------------------------------------------------------------------
+
+JPEG_RECOMPRESSED = f"{_FOUR}111"
+"""JPEG XL that holds a JPEG codestream, which comes out of it byte for byte."""
+
+# Every codestream of the first syntax is one of the second.
+_ALSO = frozenset(
+    (f"{_FOUR}{source}", f"{_FOUR}{target}")
+    for source, target in (
+        (50, 51),
+        (70, 57),
+        (80, 81),
+        (90, 91),
+        (110, 112),
+        (201, 203),
+        (202, 201),
+        (202, 203),
+    )
+)
+# A codestream of the first syntax is one of the second when it loses nothing.
+_ALSO_REVERSIBLE = frozenset(
+    (f"{_FOUR}{source}", f"{_FOUR}{target}") for source, target in ((81, 80), (91, 90), (203, 201))
+)
 
 
-def frame_window(layout: PixelLayout, frame_index: int, *, little: bool = True) -> tuple[int, int]:
-    """First byte, and byte after the last, of what holds a native frame, from the start of the value.
+def can_transcode(layout: PixelLayout, source_uid: str, target_uid: str) -> bool:
+    """Whether frames stored so can be given in the target syntax, from attributes alone (W-15).
 
-    1-bit frames begin anywhere in a byte; big-endian words are taken whole.
+    The size of the whole in Explicit VR Little Endian is not looked at (native_length, LONGEST_NATIVE).
     """
-    first = frame_index * layout.frame_bits
-    unit = 8 if little else pixel_word_bits(layout.vr, layout.bits_allocated)
-    start, stop = first // unit, -(-(first + layout.frame_bits) // unit)
-    return start * unit // 8, stop * unit // 8
+    if source_uid == target_uid or (source_uid, target_uid) in _ALSO:
+        return True
+    if target_uid == JPEG_RECOMPRESSED:
+        return layout.encapsulated and source_uid in LOSSY_JPEG and layout.bits_allocated == 8
+    if layout.encapsulated and source_uid not in DECODABLE:
+        return False
+    if target_uid not in TRANSFER_SYNTAXES or not TRANSFER_SYNTAXES[target_uid].encapsulated:
+        return target_uid == EXPLICIT_LITTLE
+    return can_encode(_native(layout, source_uid), target_uid)
 
 
-def native_frame(data: bytes, layout: PixelLayout, frame_index: int, *, little: bool = True) -> bytes:
-    """One frame, little endian, beginning at bit 0 (M-17, M-18).
+def transcode_frame(
+    codestream: bytes,
+    layout: PixelLayout,
+    source_uid: str,
+    target_uid: str,
+    quality: int | None = None,
+) -> bytes:
+    """One frame in another syntax: its bare codestream; native, for Explicit VR Little Endian.
 
-    data: the bytes that frame_window names. Unused bits of the last byte come out zero.
+    codestream: the bare one as stored; of native pixel data the frame, little endian, from bit 0.
+    layout: as stored. quality: encoders.encode_frame. Stored bytes that fit the target go out as they are.
+    Raises DecodeFailed.
     """
-    start, _ = frame_window(layout, frame_index, little=little)
-    if not little:
-        data = swap_words(data, pixel_word_bits(layout.vr, layout.bits_allocated))
-    shift = frame_index * layout.frame_bits - 8 * start
-    length = (layout.frame_bits + 7) // 8
-    if shift % 8 == 0 and layout.frame_bits % 8 == 0:
-        return data[shift // 8 : shift // 8 + length]
-    bits = int.from_bytes(data, "little") >> shift
-    return (bits & ((1 << layout.frame_bits) - 1)).to_bytes(length, "little")
+    if source_uid == target_uid:
+        return codestream
+    header = probe(codestream, source_uid) if layout.encapsulated else None
+    if _fits(source_uid, target_uid, header) and quality is None:
+        return codestream
+    if target_uid == JPEG_RECOMPRESSED:
+        return _recompressed(codestream, source_uid)
+    if source_uid == JPEG_RECOMPRESSED and target_uid in LOSSY_JPEG:
+        return _given_back(codestream, target_uid)
+    native = decode_frame(codestream, layout, source_uid) if layout.encapsulated else codestream
+    if target_uid == EXPLICIT_LITTLE:
+        return native
+    return encode_frame(native, _native(layout, source_uid, header), target_uid, quality=quality)
 
 
-class FrameJoiner:
-    """Puts frames that each begin at bit 0 one after the other, without bits between them (M-18)."""
-
-    def __init__(self, frame_bits: int) -> None:
-        self._frame_bits = frame_bits
-        self._held = 0  # bits that do not fill a byte yet
-        self._held_bits = 0
-
-    def feed(self, frame: bytes) -> bytes:
-        """The next frame; gives the whole bytes that are ready."""
-        if self._frame_bits % 8 == 0:
-            return frame
-        mask = (1 << self._frame_bits) - 1
-        bits = (int.from_bytes(frame, "little") & mask) << self._held_bits | self._held
-        count = self._held_bits + self._frame_bits
-        ready, self._held_bits = divmod(count, 8)
-        self._held = bits >> (8 * ready)
-        return (bits & ((1 << (8 * ready)) - 1)).to_bytes(ready, "little")
-
-    def finish(self) -> bytes:
-        """The last byte, where it is not full."""
-        return bytes([self._held]) if self._held_bits else b""
+def transcode_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """The job of transcode_frame. parameters: layout, source_uid, target_uid, quality; buffers: the frame."""
+    return transcode_frame(
+        buffers[0],
+        PixelLayout(**parameters["layout"]),
+        parameters["source_uid"],
+        parameters["target_uid"],
+        parameters.get("quality"),
+    )
 
 
-def swap_words(data: bytes, bits: int) -> bytes:
-    """Words of so many bits turned from big to little endian; 8 bits or fewer stay as they are.
+def _native(layout: PixelLayout, source_uid: str, header: CodestreamHeader | None = None) -> PixelLayout:
+    return decoded_layout(layout, source_uid, header) if layout.encapsulated else layout
 
-    For pixel data the word is explicit.pixel_word_bits: OW holds even 1-bit and 8-bit pixels in 16 bits.
+
+def _fits(source_uid: str, target_uid: str, header: CodestreamHeader | None) -> bool:
+    """Whether a stored codestream is one of the target syntax, coded as encode_frame would."""
+    if (source_uid, target_uid) in _ALSO:
+        return True
+    if (source_uid, target_uid) not in _ALSO_REVERSIBLE or header is None or not header.reversible:
+        return False
+    return header.samples == 1 or (header.colour == "RCT" and target_uid in WAVELET)
+
+
+def _recompressed(codestream: bytes, source_uid: str) -> bytes:
+    import imagecodecs
+
+    if source_uid not in LOSSY_JPEG:
+        raise DecodeFailed("Only frames stored as lossy JPEG can be recompressed as JPEG XL.")
+    try:
+        return bytes(imagecodecs.jpegxl_encode_jpeg(codestream, usecontainer=True, numthreads=1))
+    except imagecodecs.JpegxlError as error:
+        raise DecodeFailed("The codec refused to recompress a JPEG frame.") from error
+
+
+def _given_back(codestream: bytes, target_uid: str) -> bytes:
+    """The JPEG codestream in a JPEG XL one."""
+    import imagecodecs
+
+    try:
+        jpeg = bytes(imagecodecs.jpegxl_decode_jpeg(codestream, numthreads=1))
+    except imagecodecs.JpegxlError as error:
+        raise DecodeFailed("A JPEG XL frame holds no JPEG codestream that can be given back.") from error
+    if syntax_of(jpeg) not in {target_uid, JPEG_BASELINE}:
+        raise DecodeFailed("The JPEG codestream in a JPEG XL frame is not one of this transfer syntax.")
+    return jpeg
+
+
+# --- what encoding changes (W-13) --------------------------------------------------------------------------
+
+_METHODS = {
+    **{f"{_FOUR}{n}": "ISO_10918_1" for n in (50, 51)},
+    f"{_FOUR}81": "ISO_14495_1",
+    f"{_FOUR}91": "ISO_15444_1",
+    f"{_FOUR}112": "ISO_18181_1",
+    f"{_FOUR}203": "ISO_15444_15",
+}
+"""Lossy Image Compression Method (0028,2114), PS3.3 C.7.6.1.1.5.1."""
+
+
+def encoded_layout(
+    layout: PixelLayout,
+    source_uid: str,
+    target_uid: str,
+    header: CodestreamHeader | None = None,
+    *,
+    quality: int | None = None,
+) -> PixelLayout:
+    """The layout of pixel data that transcode_frame made; its offsets are unset.
+
+    header: of a frame's stored codestream (codestream.probe).
     """
-    return little_endian(data, max(bits // 8, 1))
+    if _keeps_attributes(source_uid, target_uid, header, quality):
+        encoded = replace(layout, encapsulated=True, vr="OB")
+    elif target_uid == EXPLICIT_LITTLE:
+        return _native(layout, source_uid, header)
+    else:
+        encoded = _encoded(_native(layout, source_uid, header), target_uid, quality)
+    return replace(encoded, element_offset=0, element_end=0, value_offset=0, value_length=0)
 
 
-# --- frames of encapsulated pixel data ---------------------------------------------------------------------
+def _keeps_attributes(
+    source_uid: str, target_uid: str, header: CodestreamHeader | None, quality: int | None
+) -> bool:
+    """Whether frames go out as stored, or as the same JPEG in or out of JPEG XL."""
+    pair = {source_uid, target_uid}
+    recompressed = JPEG_RECOMPRESSED in pair and pair <= LOSSY_JPEG | {JPEG_RECOMPRESSED}
+    return len(pair) == 1 or recompressed or (quality is None and _fits(source_uid, target_uid, header))
 
 
-def join_fragments(span: bytes, frame: EncapsulatedFrame) -> bytes:
-    """The bare codestream of a frame (M-15): its span without the item headers between the fragments.
+def _encoded(native: PixelLayout, target_uid: str, quality: int | None) -> PixelLayout:
+    as_it_is = target_uid in NATIVE_FRAMES
+    bits = coded_bits(native, target_uid)
+    return replace(
+        native,
+        vr="OB",
+        encapsulated=True,
+        photometric_interpretation=_encoded_photometric(native, target_uid, quality),
+        # RLE codes planes whatever it says; other codecs write pixel by pixel (PS3.5 8.2).
+        planar_configuration=native.planar_configuration if as_it_is or target_uid == RLE_LOSSLESS else 0,
+        bits_stored=bits,
+        high_bit=native.high_bit if bits == native.bits_stored else bits - 1,
+    )
 
-    Raises DecodeFailed where the bytes are not what the index says.
+
+def _encoded_photometric(native: PixelLayout, target_uid: str, quality: int | None) -> str:
+    stored = native.photometric_interpretation
+    if native.samples_per_pixel != 3 or target_uid in NATIVE_FRAMES:
+        return stored
+    if target_uid in LOSSY_JPEG:
+        return "YBR_FULL_422"
+    lossy = is_lossy(target_uid, native, quality)
+    if target_uid in WAVELET and stored == "RGB":
+        return "YBR_ICT" if lossy else "YBR_RCT"
+    if target_uid in JPEG_XL and lossy:
+        return "XYB"
+    return "YBR_FULL" if stored in _SUBSAMPLED else stored
+
+
+def encoded_attributes(
+    layout: PixelLayout,
+    source_uid: str,
+    target_uid: str,
+    header: CodestreamHeader | None = None,
+    *,
+    quality: int | None = None,
+    ratio: float | None = None,
+    stored_ratio: str = "",
+    stored_method: str = "",
+) -> dict[str, bytes | None]:
+    """Elements around transcoded pixel data that differ from the stored ones, for explicit_elements.
+
+    ratio: bytes of the native frames to those that were made, where known. stored_ratio, stored_method:
+    values of (0028,2112) and (0028,2114), to which those of this compression are appended.
+    The offset tables of the stored frames go; whoever writes the new ones puts them in.
     """
-    if frame.fragments == 1:
-        return span
-    pieces: list[bytes] = []
-    end = 0
-    for header in _item_headers(span, frame.fragments - 1):
-        pieces.append(span[end:header] if not pieces else span[end + _ITEM_HEADER.size : header])
-        end = header
-    pieces.append(span[end + _ITEM_HEADER.size :])
-    return b"".join(pieces)
+    if _keeps_attributes(source_uid, target_uid, header, quality):
+        return dict.fromkeys(_EXTENDED_OFFSET_TABLE)
+    changes: dict[str, bytes | None] = dict.fromkeys(_EXTENDED_OFFSET_TABLE)
+    if layout.encapsulated:
+        changes = decoded_attributes(layout, source_uid, header)
+    if target_uid == EXPLICIT_LITTLE:
+        return changes
+    encoded = encoded_layout(layout, source_uid, target_uid, header, quality=quality)
+    if layout.samples_per_pixel > 1:
+        changes["00280004"] = encoded.photometric_interpretation.encode("ascii", "replace")
+        changes["00280006"] = struct.pack("<H", encoded.planar_configuration)
+    if encoded.bits_stored != layout.bits_stored:
+        changes["00280101"] = struct.pack("<H", encoded.bits_stored)
+        changes["00280102"] = struct.pack("<H", encoded.high_bit)
+    if is_lossy(target_uid, _native(layout, source_uid, header), quality):
+        changes["00282110"] = b"01"
+        changes["00282114"] = _appended(stored_method, _METHODS[target_uid])
+        if ratio is not None:
+            changes["00282112"] = _appended(stored_ratio, f"{ratio:.2f}")
+    return changes
 
 
-def _item_headers(span: bytes, count: int) -> list[int]:
-    """Places of the item headers in a span: the chain of `count` headers that leads to its very end.
-
-    The length of the first fragment stands before the span, so the chain's beginning is searched: bytes of
-    a codestream that look like a header lead to no such chain.
-    """
-    headers_left: dict[int, int] = {}  # by place; each place is looked at once, or hostile bytes cost squares
-    place = span.find(_ITEM)
-    while place >= 0:
-        if _headers_from(span, place, headers_left) == count:
-            chain = [place]
-            while len(chain) < count:
-                chain.append(_next_header(span, chain[-1]))
-            return chain
-        place = span.find(_ITEM, place + 1)
-    raise DecodeFailed("The fragments of a frame are not where the index says.")
-
-
-def _headers_from(span: bytes, place: int, known: dict[int, int]) -> int:
-    """How many headers follow each other from here to the end of the span; below 0 when the chain breaks."""
-    path = []
-    while place not in known and span.startswith(_ITEM, place) and place + 8 <= len(span):
-        path.append(place)
-        place = _next_header(span, place)
-    # The index may leave out a pad byte at the end of the last fragment (P-09).
-    left = known[place] if place in known else 0 if place - len(span) in (0, 1) else -len(span)
-    for place in reversed(path):
-        left += 1
-        known[place] = left
-    return left
-
-
-def _next_header(span: bytes, place: int) -> int:
-    (length,) = _LENGTH.unpack_from(span, place + 4)
-    return place + _ITEM_HEADER.size + int(length)
+def _appended(stored: str, value: str) -> bytes:
+    """One more value behind those that earlier compressions left."""
+    return "\\".join([stored, value] if stored.strip() else [value]).encode("ascii", "replace")
