@@ -117,6 +117,69 @@ RETRIEVE_BULKDATA = Operation(
     ranges=True,
 )
 
+# --- rendered ---------------------------------------------------------------------------------------
+
+_VIEWPORT = Parameter(
+    "viewport",
+    "Width and height of the box that the picture fits in; of an image also x, y, width and height of the"
+    " part that is shown, negative sides to mirror it.",
+    section="8.3.5.1.3",
+)
+RETRIEVE_RENDERED = Operation(
+    "retrieveRendered",
+    "Retrieve pictures, text or video of the instances or frames.",
+    "10.4.1.1.3",
+    Resource.RENDERED,
+    gives=(
+        "text/html",
+        "text/plain",
+        "text/xml",
+        "application/pdf",
+        "image/svg+xml",
+        "video/mp4",
+        "video/mpeg",
+    ),
+    parameters=(
+        Parameter(
+            "annotation",
+            "What is written onto the picture: patient, technique or both, with a comma between.",
+            section="8.3.5.1.1",
+        ),
+        Parameter(
+            "quality",
+            "Of lossy coding; other types ignore it.",
+            {"type": "integer", "minimum": 1, "maximum": 100},
+            section="8.3.5.1.2",
+        ),
+        _VIEWPORT,
+        Parameter(
+            "window",
+            "Center, width and function (linear, linear-exact or sigmoid), with commas between.",
+            section="8.3.5.1.4",
+        ),
+        Parameter(
+            "iccprofile",
+            "Colour space of the picture, and whether its profile is embedded.",
+            {"type": "string", "enum": ["no", "yes", "srgb", "adobergb", "rommrgb"]},
+            section="8.3.5.1.5",
+        ),
+        ACCEPT,
+    ),
+    statuses=_READ | {206: "The asked range; or all but what cannot be rendered as asked."},
+    conditional=True,
+    ranges=True,
+)
+RETRIEVE_THUMBNAIL = Operation(
+    "retrieveThumbnail",
+    "Retrieve one small picture that stands for the target and shows nothing of the patient's identity.",
+    "10.4.1.1.4",
+    Resource.THUMBNAIL,
+    parameters=(_VIEWPORT, ACCEPT),
+    statuses=_READ | {206: "The asked range."},
+    conditional=True,
+    ranges=True,
+)
+
 # --- search ----------------------------------------------------------------------------------------
 
 _SEARCHED = {

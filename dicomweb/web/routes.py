@@ -11,7 +11,18 @@ from starlette.routing import BaseRoute, Mount, Router
 from dicomweb.protocol import operations
 from dicomweb.protocol.description import Operation
 from dicomweb.settings import BASE_PATH
-from dicomweb.web import bulkdata, capabilities, delete, frames, health, metadata, retrieve, search, store
+from dicomweb.web import (
+    bulkdata,
+    capabilities,
+    delete,
+    frames,
+    health,
+    metadata,
+    rendered,
+    retrieve,
+    search,
+    store,
+)
 from dicomweb.web.resource_route import Handler, ResourceRoute
 
 
@@ -24,6 +35,7 @@ _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 
 _RETRIEVE = (retrieve.instances, operations.RETRIEVE_INSTANCES)
+_RENDERED = (rendered.rendered, operations.RETRIEVE_RENDERED)
 _METADATA = (metadata.metadata, operations.RETRIEVE_METADATA)
 _SEARCH_SERIES = (search.series, operations.SEARCH_SERIES)
 _SEARCH_INSTANCES = (search.instances, operations.SEARCH_INSTANCES)
@@ -41,6 +53,10 @@ _STUDIES_SERVICE = [
     _resource(_INSTANCE + "/metadata", GET=_METADATA),
     _resource(_INSTANCE + "/bulkdata/{path:path}", GET=(bulkdata.bulkdata, operations.RETRIEVE_BULKDATA)),
     _resource(_STUDY + "/metadata", GET=_METADATA),
+    _resource(_INSTANCE + "/frames/{frames}/rendered", GET=_RENDERED),
+    _resource(_INSTANCE + "/rendered", GET=_RENDERED),
+    _resource(_SERIES + "/rendered", GET=_RENDERED),
+    _resource(_STUDY + "/rendered", GET=_RENDERED),
     _resource(_STUDY + "/instances", GET=_SEARCH_INSTANCES),
     _resource("/series", GET=_SEARCH_SERIES),
     _resource("/instances", GET=_SEARCH_INSTANCES),

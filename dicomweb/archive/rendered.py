@@ -1,0 +1,290 @@
+"""Rendered studies, series, instances and frames: chosen, planned, made (PS3.18 10.4.1.1.3; R-12..R-14)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.parts import Part
+from dicomweb.archive.pictures import Showing
+from dicomweb.archive.subjects import Subject
+from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
+from dicomweb.dicom.target import Target
+from dicomweb.errors import ArchiveError, BlobMissing, DecodeFailed, InvalidRequest, NotAcceptable, NotFound
+from dicomweb.protocol.media_types import Form
+from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, choose, negotiate
+from dicomweb.protocol.rendered_forms import Rendering, as_rendered
+from dicomweb.protocol.rendered_query import RenderedQuery
+
+# Parts made ahead of the one that is being sent: enough to keep a second core busy.
+_AHEAD = 2
+# Bytes of parts that are made before the status is sent: until then, what cannot be made is left out with
+# 206; from then on it tears the answer.
+_HELD_BYTES = 8 << 20
+# What one part may fail with though others can be made.
+_LEFT_OUT = (DecodeFailed, InvalidRequest, BlobMissing)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPlan:
+    """What answers a rendered request.
+
+    showings: makes the parts in order. complete: False where something is left out already. warnings: plain
+    sentences. forms, version: what the bytes depend on, for the ETag.
+    """
+
+    multipart: bool
+    root_type: str
+    forms: Sequence[str]
+    version: str
+    showings: Callable[[], AsyncIterator[Showing]]
+    complete: bool = True
+    warnings: Sequence[str] = ()
+
+
+async def plan_rendered(
+    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
+) -> RenderedPlan:
+    """Choose what is shown and as what; nothing is made yet.
+
+    numbers: of frames, from 1; empty for the whole target. Raises NotFound, Gone, NotAcceptable, BlobMissing.
+    """
+    if target.instance:
+        subject = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+        return await plan_subject(subject, numbers, accept, asked)
+    found = await contents(archive.pool, archive.tenant_id, target)
+    try:
+        return await _plan_many(archive, target, found, accept, asked)
+    except NotAcceptable:
+        if len(found) != 1:
+            raise
+    # A client in wide use asks for a series as one image/jpeg; of one instance, that has a meaning.
+    async for (source,) in instance_pages(archive.pool, archive.tenant_id, target, found=found):
+        plan = await _representative(Subject(archive, source), accept, asked)
+    return plan
+
+
+# --- one instance ----------------------------------------------------------------------------------
+
+
+async def plan_subject(
+    subject: Subject, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
+) -> RenderedPlan:
+    """What shows one instance, or frames of it."""
+    _check_frames(subject, numbers)
+    if subject.source.is_damaged:
+        raise BlobMissing("The stored bytes of the instance are damaged or missing.")
+    shown = numbers or range(1, subject.frames + 1)
+    stored = _as_rendered(subject, len(shown))
+    animated = subject.rendering is Rendering.IMAGE and len(shown) > 1 and not numbers
+    try:
+        answer = negotiate(_without_wildcards(accept) if animated else accept, [stored], single_item=True)
+    except NotAcceptable as refusal:
+        if not animated or not _takes_anything(accept):
+            raise _explained(refusal, subject) from None
+        return await _representative(subject, accept, asked)
+    chosen = answer.parts[0]
+    assert chosen is not None, "negotiate raises when the only part cannot be given"
+    return _plan_one(subject, shown, chosen, asked, multipart=answer.multipart)
+
+
+def _check_frames(subject: Subject, numbers: Sequence[int]) -> None:
+    if numbers and not subject.frames:
+        raise NotFound("The instance has no frames that can be shown one by one.")
+    if max(numbers, default=0) > subject.frames:
+        raise NotFound(f"The instance has {subject.frames} frames; a higher frame number was asked for.")
+
+
+def _plan_one(
+    subject: Subject,
+    numbers: Sequence[int],
+    chosen: Chosen,
+    asked: RenderedQuery,
+    *,
+    multipart: bool,
+    warnings: Sequence[str] = (),
+) -> RenderedPlan:
+    async def showings() -> AsyncIterator[Showing]:
+        for showing in _showings(subject, numbers, chosen, asked, split=multipart):
+            yield showing
+
+    return RenderedPlan(
+        multipart=multipart,
+        root_type=chosen.media_type,
+        forms=[chosen.content_type, *map(str, numbers)]
+        if len(numbers) < subject.frames
+        else [chosen.content_type],
+        version=f"{subject.source.instance_row:x}",
+        showings=showings,
+        warnings=warnings,
+    )
+
+
+def _showings(
+    subject: Subject, numbers: Sequence[int], chosen: Chosen, asked: RenderedQuery, *, split: bool
+) -> list[Showing]:
+    """One for each frame, or one of all (an animation, or what has no frames)."""
+    if split and len(numbers) > 1:
+        return [Showing(subject, chosen.media_type, asked, (number,)) for number in numbers]
+    return [Showing(subject, chosen.media_type, asked, tuple(numbers))]
+
+
+async def _representative(subject: Subject, accept: Acceptable, asked: RenderedQuery) -> RenderedPlan:
+    """One frame where a client takes one picture of whatever there is (Z-07)."""
+    chosen = choose(accept, _as_rendered(subject, 1), multipart=False)
+    if chosen is None or not subject.frames:
+        answer = negotiate(accept, [_as_rendered(subject, subject.frames)], single_item=True)
+        assert answer.parts[0] is not None
+        return _plan_one(
+            subject, range(1, subject.frames + 1), answer.parts[0], asked, multipart=answer.multipart
+        )
+    number = await representative_frame(subject)
+    warning = f"The instance has {subject.frames} frames; this is frame {number}"
+    warnings = (warning,) if subject.frames > 1 else ()
+    return _plan_one(subject, [number], chosen, asked, multipart=False, warnings=warnings)
+
+
+async def representative_frame(subject: Subject) -> int:
+    """The frame that the object itself names (0028,6010), else the middle one."""
+    if subject.frames <= 1:
+        return 1
+    values = (await subject.attributes()).get("00286010", {}).get("Value") or [None]
+    named = values[0]
+    if isinstance(named, int) and 1 <= named <= subject.frames:
+        return named
+    return (subject.frames + 1) // 2
+
+
+def _as_rendered(subject: Subject, frames: int) -> Stored:
+    return as_rendered(
+        subject.rendering, subject.source.transfer_syntax_uid, frames, decodable=subject.decodable
+    )
+
+
+def _explained(refusal: NotAcceptable, subject: Subject) -> NotAcceptable:
+    """Why there is no picture at all, where that is so (R-14)."""
+    if not subject.decodable:
+        reason = "No decoder is there for the transfer syntax of its pixels."
+    elif subject.rendering is Rendering.NOTHING:
+        reason = "It is an object of a kind that has no picture or text form here."
+    else:
+        return refusal
+    return NotAcceptable(
+        f"The instance cannot be rendered. {reason}",
+        hint="Its metadata, its bulkdata and the DICOM object itself can be retrieved.",
+    )
+
+
+def _takes_anything(accept: Acceptable) -> bool:
+    """Whether the Accept header takes a single part of a kind that it leaves open."""
+    return any(
+        wanted.q > 0 and wanted.wildcard and wanted.form is not Form.MULTIPART for wanted in accept.ranges
+    )
+
+
+def _without_wildcards(accept: Acceptable) -> Acceptable:
+    """What is asked for by name, or in parts: `*/*` of a browser does not mean a thousand parts."""
+    if accept.preferred:
+        return accept
+    named = (wanted for wanted in accept.ranges if wanted.form is Form.MULTIPART or not wanted.wildcard)
+    return replace(accept, ranges=tuple(named))
+
+
+# --- studies and series ----------------------------------------------------------------------------
+
+
+async def _plan_many(
+    archive: Archive, target: Target, found: Contents, accept: Acceptable, asked: RenderedQuery
+) -> RenderedPlan:
+    forms: dict[Stored, None] = {}
+    damaged = False
+    async for subject in _subjects(archive, target, found):
+        damaged = damaged or subject.source.is_damaged
+        forms[_as_rendered(subject, subject.frames)] = None
+    answer = negotiate(accept, list(forms), single_item=False)
+    chosen = dict(zip(forms, answer.parts, strict=True))
+
+    async def showings() -> AsyncIterator[Showing]:
+        async for subject in _subjects(archive, target, found):
+            form = chosen.get(_as_rendered(subject, subject.frames))
+            if form is not None and not subject.source.is_damaged:
+                for showing in _showings(subject, range(1, subject.frames + 1), form, asked, split=True):
+                    yield showing
+
+    return RenderedPlan(
+        multipart=True,
+        root_type=answer.root_type,
+        forms=sorted({part.content_type for part in answer.parts if part is not None}),
+        version=f"{found.revision:x}",
+        showings=showings,
+        complete=answer.complete and not damaged,
+    )
+
+
+async def _subjects(archive: Archive, target: Target, found: Contents) -> AsyncIterator[Subject]:
+    async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
+        for source in page:
+            yield Subject(archive, source)
+
+
+# --- making ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The parts of an answer. rest: those that follow, None where `parts` are all; then complete is final."""
+
+    parts: Sequence[Part]
+    rest: AsyncIterator[Part] | None
+    complete: bool
+
+
+async def make(plan: RenderedPlan) -> Made:
+    """Make parts up to a bound, and leave out what cannot be made. Raises what the only part raises."""
+    outcomes = _outcomes(plan.showings())
+    parts: list[Part] = []
+    failure: ArchiveError | None = None
+    held = 0
+    async for outcome in outcomes:
+        if isinstance(outcome, ArchiveError):
+            failure = failure or outcome
+            continue
+        parts.append(outcome)
+        held += outcome.length or 0
+        if held >= _HELD_BYTES:
+            return Made(parts, _rest(outcomes), plan.complete and failure is None)
+    if not parts:
+        raise failure or BlobMissing("The stored bytes of the target are damaged or missing.")
+    return Made(parts, None, plan.complete and failure is None)
+
+
+async def _rest(outcomes: AsyncIterator[Part | ArchiveError]) -> AsyncIterator[Part]:
+    async for outcome in outcomes:
+        if isinstance(outcome, ArchiveError):
+            raise outcome
+        yield outcome
+
+
+async def _outcomes(showings: AsyncIterator[Showing]) -> AsyncIterator[Part | ArchiveError]:
+    """Each part or why it cannot be made, in order; a few are made at a time."""
+    ahead: deque[asyncio.Task[Part | ArchiveError]] = deque()
+    try:
+        async for showing in showings:
+            ahead.append(asyncio.ensure_future(_outcome(showing)))
+            if len(ahead) > _AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
+    finally:
+        for task in ahead:
+            task.cancel()
+
+
+async def _outcome(showing: Showing) -> Part | ArchiveError:
+    try:
+        return await showing.part()
+    except _LEFT_OUT as failure:
+        return failure

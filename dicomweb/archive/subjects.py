@@ -1,0 +1,114 @@
+"""One instance that is to be shown, and the bytes that its pictures are made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.bulkdata import locate_value, value_parts
+from dicomweb.archive.frames import FrameReader
+from dicomweb.archive.parts import Body
+from dicomweb.archive.reading import read_body
+from dicomweb.catalog.bulkdata_index import bulkdata_indexes
+from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.lookup import BulkdataPlace, InstanceSource, frame_entries, one_metadata
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
+from dicomweb.errors import DecodeFailed, NotFound, Unavailable
+from dicomweb.pixels.codecs import DECODABLE
+from dicomweb.protocol.media_types import OCTET_STREAM
+from dicomweb.protocol.negotiate import Chosen
+from dicomweb.protocol.rendered_forms import rendering_of
+
+# Lookup tables, overlays, waveforms and documents that one picture may need, together.
+_MOST_BULK_BYTES = 256 << 20
+_AS_BYTES = Chosen(OCTET_STREAM, "", True)
+
+
+class Subject:
+    """An instance as its pictures see it; its metadata is read once, when it is first needed."""
+
+    def __init__(self, archive: Archive, source: InstanceSource) -> None:
+        self.archive = archive
+        self.source = source
+        layout = source.pixel_layout
+        self.frames = layout.frames if layout else 0
+        self.rendering = rendering_of(
+            source.sop_class_uid, source.transfer_syntax_uid, layout.frames if layout else None
+        )
+        self._metadata: bytes | None = None
+        self._attributes: dict[str, Any] | None = None
+
+    @property
+    def layout(self) -> PixelLayout:
+        """Of the pixels, where there are any."""
+        assert self.source.pixel_layout is not None
+        return self.source.pixel_layout
+
+    @property
+    def decodable(self) -> bool:
+        """Whether a codec is there for its pixels, if it has any."""
+        layout = self.source.pixel_layout
+        return layout is None or not layout.encapsulated or self.source.transfer_syntax_uid in DECODABLE
+
+    @property
+    def frame_syntax_uid(self) -> str:
+        """Transfer syntax of what `frame` gives."""
+        return self.source.transfer_syntax_uid if self.layout.encapsulated else EXPLICIT_LITTLE
+
+    async def metadata(self) -> bytes:
+        """The DICOM JSON of the instance, bulkdata by path. Raises Unavailable when it was just deleted."""
+        if self._metadata is None:
+            stored = await one_metadata(self.archive.pool, self.source.instance_row)
+            if stored is None:
+                raise Unavailable("The instance was deleted while it was read.", retry_after=1)
+            self._metadata = await asyncio.to_thread(decompress, stored)
+        return self._metadata
+
+    async def attributes(self) -> dict[str, Any]:
+        """The same, read."""
+        if self._attributes is None:
+            self._attributes = await asyncio.to_thread(orjson.loads, await self.metadata())
+            assert self._attributes is not None
+        return self._attributes
+
+    async def frame(self, number: int) -> bytes:
+        """A frame: its codestream as stored, or its native pixels in little endian. number: from 1."""
+        layout = self.layout
+        entries = {}
+        if layout.encapsulated:
+            (entry,) = await frame_entries(self.archive.pool, self.source.instance_row, number - 1, 1) or (
+                None,
+            )
+            if entry is None:
+                raise NotFound("The instance has no such frame.")
+            entries = {number: entry}
+        reader = FrameReader(self.archive, self.source, layout, entries, [number])
+        return await self._read(reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True)))
+
+    async def bulk(self, paths: Sequence[str]) -> list[bytes]:
+        """Bulkdata values in little endian; empty for one that the instance does not have."""
+        if not paths:
+            return []
+        indexes = await bulkdata_indexes(self.archive.pool, [self.source.instance_row])
+        index = indexes.get(self.source.instance_row, {})
+        places = [index.get(path) for path in paths]
+        if sum(place[2] for place in places if place is not None) > _MOST_BULK_BYTES:
+            raise DecodeFailed("The picture needs more data than one picture may.")
+        return [
+            b"" if place is None else await self._read(await self.bulk_body(path, place))
+            for path, place in zip(paths, places, strict=True)
+        ]
+
+    async def bulk_body(self, path: str, place: tuple[str, int, int]) -> Body:
+        """The body of one bulkdata value. place: VR, offset and length, from the index."""
+        value = await locate_value(self.archive, BulkdataPlace(self.source, *place), path)
+        (part,) = [part async for part in value_parts(self.archive, value, _AS_BYTES)]
+        return part.body
+
+    async def _read(self, body: Body) -> bytes:
+        return b"".join([chunk async for chunk in read_body(self.archive, body)])

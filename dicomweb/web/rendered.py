@@ -1,0 +1,102 @@
+"""WADO-RS rendered studies, series, instances and frames (PS3.18 10.4.1.1.3)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.derived import makers
+from dicomweb.archive.parts import Part
+from dicomweb.archive.rendered import Made, RenderedPlan, make, plan_rendered
+from dicomweb.errors import InvalidRequest
+from dicomweb.protocol.frame_list import parse_frame_list
+from dicomweb.protocol.negotiate import Acceptable, Resource
+from dicomweb.protocol.rendered_query import RenderedQuery, parse_rendered
+from dicomweb.protocol.warning import warning_header
+from dicomweb.web.answers import answer_parts
+from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.responses import Streamed, related_stream
+from dicomweb.web.targets import acceptable, base_url, target_of
+
+_INCOMPLETE = "Some instances or frames are left out: they are damaged, or cannot be rendered as requested"
+_UNSUPPORTED = "The following annotation values are not supported: {}"
+# Reports and drawings are made of what somebody stored: nothing in them may run or load anything.
+_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_ACTIVE_TYPES = ("text/html", "image/svg+xml")
+
+
+async def rendered(request: Request) -> Response | Streamed:
+    """The target as pictures and text: one part for each instance or frame, or the one there is."""
+    archive: Archive = request.state.archive
+    target = target_of(request)  # 400 malformed UID
+    frames = request.path_params.get("frames")
+    numbers = parse_frame_list(frames) if frames is not None else ()  # 400
+    asked = parse_rendered(request.url.query.encode())  # 400
+    accept = rendered_acceptable(acceptable(request, Resource.RENDERED))  # 400, 406
+    plan = await plan_rendered(archive, target, numbers, accept, asked)  # 404, 406, 410
+    return await answer(request, plan, asked)
+
+
+def rendered_acceptable(accept: Acceptable) -> Acceptable:
+    """Without transfer syntaxes, which rendered types have not (G-34): an error in the parameter only."""
+    if any(wanted.transfer_syntax for wanted in accept.preferred):
+        raise InvalidRequest("The accept parameter names a transfer syntax for a rendered media type.")
+    return replace(accept, ranges=tuple(wanted for wanted in accept.ranges if not wanted.transfer_syntax))
+
+
+async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> Response | Streamed:
+    """Make what was planned and send it. Raises what making the only part raises."""
+    headers = _headers(request, plan, asked)
+    if plan.complete and not_modified(request, headers):
+        return Response(status_code=304, headers=headers)
+    made = await make(plan)
+    status = 200
+    if not made.complete:
+        # What is left out may be there again without a change of the version: no copy may be kept.
+        headers |= cache_headers(plan.version, secrets.token_hex()) | {"Cache-Control": "no-store"}
+        status = 206
+    if warnings := [*plan.warnings, *([] if made.complete else [_INCOMPLETE]), *_unsupported(asked)]:
+        headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
+    if made.rest is not None:
+        return _stream(request, plan, made, headers, status)
+    return answer_parts(request, made.parts, multipart=plan.multipart, headers=headers, status=status)
+
+
+def _headers(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> dict[str, str]:
+    headers = cache_headers(
+        plan.version, "rendered", str(plan.multipart), *plan.forms, repr(asked), makers(), base_url(request)
+    )
+    if plan.root_type in _ACTIVE_TYPES:
+        headers["Content-Security-Policy"] = _POLICY
+    return headers
+
+
+def _unsupported(asked: RenderedQuery) -> Sequence[str]:
+    return [_UNSUPPORTED.format(", ".join(asked.unsupported))] if asked.unsupported else []
+
+
+def _stream(
+    request: Request, plan: RenderedPlan, made: Made, headers: dict[str, str], status: int
+) -> Streamed:
+    return related_stream(
+        request.state.archive,
+        _chained(made),
+        base=base_url(request),
+        root_type=plan.root_type,
+        seed=headers["ETag"].encode(),
+        headers=headers,
+        status=status,
+    )
+
+
+async def _chained(made: Made) -> AsyncIterator[Part]:
+    for part in made.parts:
+        yield part
+    if made.rest is not None:
+        async for part in made.rest:
+            yield part
