@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from dicomweb.archive.archive import Archive
@@ -36,7 +37,7 @@ class BulkdataPlan:
     """What answers a bulkdata request.
 
     chosen: the form of the value. parts: None where they are very many; then `stream` gives them one by
-    one. version: identifies the instance's version, for the ETag.
+    one. version: identifies the instance's version, for the ETag. modified: when that was stored.
     """
 
     answer: Answer
@@ -44,6 +45,7 @@ class BulkdataPlan:
     parts: Sequence[Part] | None
     stream: Callable[[], AsyncIterator[Part]]
     version: int
+    modified: datetime | None
 
 
 async def plan_bulkdata(
@@ -62,7 +64,7 @@ async def plan_bulkdata(
     stream = partial(value_parts, archive, value, chosen)
     held = not chosen.as_stored or form.codestreams <= _HELD_PARTS
     parts = [part async for part in stream()] if held else None
-    return BulkdataPlan(answer, chosen, parts, stream, place.source.instance_row)
+    return BulkdataPlan(answer, chosen, parts, stream, place.source.instance_row, place.source.stored_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from dicomweb.archive.archive import Archive
@@ -29,11 +30,13 @@ _PAGE = 512
 
 @dataclass(frozen=True, slots=True)
 class FramesPlan:
-    """What answers a frames request. version: identifies the instance's version, for the ETag."""
+    """What answers a frames request. version: identifies the instance's version, for the ETag. modified:
+    when that was stored."""
 
     answer: Answer
     parts: Sequence[Part]
     version: int
+    modified: datetime | None
 
 
 async def plan_frames(
@@ -56,7 +59,7 @@ async def plan_frames(
         for position, (number, chosen) in enumerate(zip(numbers, answer.parts, strict=True))
         if chosen is not None
     ]
-    return FramesPlan(answer, parts, source.instance_row)
+    return FramesPlan(answer, parts, source.instance_row, source.stored_at)
 
 
 def _framed(source: InstanceSource) -> PixelLayout:

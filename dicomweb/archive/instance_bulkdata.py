@@ -34,6 +34,7 @@ async def plan_instance_bulkdata(archive: Archive, target: Target, accept: Accep
         parts=None,
         stream=partial(_parts, archive, target, found, chosen),
         version=f"{found.revision:x}",
+        modified=found.modified,
     )
 
 

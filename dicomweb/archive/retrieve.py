@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from dicomweb.archive.archive import Archive
@@ -26,7 +27,7 @@ class RetrievePlan:
     complete: False when some instances cannot be given in the asked form or are damaged (206, Z-02).
     parts: all of them where they fit one page of the catalog, so that the length is known; else None, and
     `stream` gives them page by page. forms: content types that occur. version: of the target's contents,
-    for ETag and boundary.
+    for ETag and boundary. modified: when that version was made.
     """
 
     multipart: bool
@@ -36,6 +37,7 @@ class RetrievePlan:
     parts: Sequence[Part] | None
     stream: Callable[[], AsyncIterator[Part]]
     version: str
+    modified: datetime | None
 
 
 async def plan_instances(archive: Archive, target: Target, accept: Acceptable) -> RetrievePlan:
@@ -56,6 +58,7 @@ async def plan_instances(archive: Archive, target: Target, accept: Acceptable) -
         parts=parts,
         stream=stream,
         version=survey.version,
+        modified=survey.modified,
     )
 
 
@@ -67,16 +70,19 @@ class _Survey:
     damaged: int
     only_page: Sequence[InstanceSource] | None
     version: str
+    modified: datetime | None
 
 
 async def _survey(archive: Archive, target: Target, found: Contents | None) -> _Survey:
-    survey = _Survey({}, 0, None, f"{found.revision:x}" if found else "")
+    version = (f"{found.revision:x}", found.modified) if found else ("", None)
+    survey = _Survey({}, 0, None, *version)
     pages = 0
     async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
         pages += 1
         survey.only_page = page if pages == 1 else None
         for source in page:
             survey.version = survey.version or f"{source.instance_row:x}"
+            survey.modified = survey.modified or source.stored_at
             survey.damaged += source.is_damaged
             if not source.is_damaged:
                 survey.forms[stored_form(source)] = None

@@ -14,7 +14,7 @@ _RECOUNT_SERIES = f"""
     UPDATE series AS e
        SET number_of_instances = (
                SELECT count(*) FROM instance AS i WHERE i.series_row = e.id AND {CURRENT}),
-           revision = nextval('revision'), updated_at = now()
+           revision = nextval('revision'), updated_at = clock_timestamp()
      WHERE id = ANY ($1::bigint[])
 """
 _DROP_EMPTY_SERIES = """
@@ -37,7 +37,7 @@ _RECOUNT_STUDIES = f"""
                                    WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
                                WHERE e.study_row = s.id AND i.sop_class_uid = uid)
                 ORDER BY uid),
-           revision = nextval('revision'), updated_at = now()
+           revision = nextval('revision'), updated_at = clock_timestamp()
      WHERE id = ANY ($1::bigint[])
 """
 _DROP_EMPTY_STUDIES = """

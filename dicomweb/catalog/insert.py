@@ -108,7 +108,7 @@ changed_series AS (
               FROM fresh GROUP BY study_row, series_instance_uid) AS f
       JOIN series_variant AS v ON v.at = f.last, revision
         ON CONFLICT (study_row, series_instance_uid) DO UPDATE
-       SET revision = EXCLUDED.revision, updated_at = now(), attributes = EXCLUDED.attributes,
+       SET revision = EXCLUDED.revision, updated_at = clock_timestamp(), attributes = EXCLUDED.attributes,
            number_of_instances = e.number_of_instances + EXCLUDED.number_of_instances,
            {_assign(SeriesColumns, "EXCLUDED")}
     RETURNING id, study_row, series_instance_uid, modality
@@ -157,7 +157,7 @@ changed_study AS (
       JOIN study_variant AS v ON v.at = f.last,
            LATERAL (SELECT * FROM study WHERE id = v.study_row LIMIT 1) AS s, revision
         ON CONFLICT (id) DO UPDATE
-       SET revision = EXCLUDED.revision, updated_at = now(), attributes = EXCLUDED.attributes,
+       SET revision = EXCLUDED.revision, updated_at = clock_timestamp(), attributes = EXCLUDED.attributes,
            number_of_instances = EXCLUDED.number_of_instances, number_of_series = EXCLUDED.number_of_series,
            modalities = EXCLUDED.modalities, sop_classes = EXCLUDED.sop_classes,
            {_assign(StudyColumns, "EXCLUDED")}

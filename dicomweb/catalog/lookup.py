@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from struct import Struct
 from typing import Any, NoReturn
 
@@ -41,6 +42,7 @@ class InstanceSource:
     inflated_*: the inflated copy of a deflated data set; 0 where there is none.
     pixel_layout: its offsets, like those of bulkdata and frames, count from the start of the inflated
     copy where there is one, else of the received bytes.
+    stored_at: when it was stored, for Last-Modified; what a row says never changes.
     """
 
     target: Target
@@ -60,6 +62,7 @@ class InstanceSource:
     inflated_length: int
     pixel_layout: PixelLayout | None
     is_damaged: bool
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,14 @@ class BulkdataPlace:
 class Contents:
     """The instances of a target as they were at one moment, in W-64 order, and its revision then.
 
-    rows: eight bytes an instance, so that even a study of a million stays small. What a row says never
-    changes; of an instance that is deleted later, nothing is left to be read.
+    modified: when that revision was made. rows: eight bytes an instance, so that even a study of a million
+    stays small. What a row says never changes; of an instance that is deleted later, nothing is left to be
+    read.
     """
 
     revision: int
     rows: bytes
+    modified: datetime | None = None
 
     def __len__(self) -> int:
         return len(self.rows) // _ROW.size
@@ -112,9 +117,9 @@ SOURCE_COLUMNS = """
     s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.id, i.revision, i.sop_class_uid,
     i.transfer_syntax_uid, i.blob_key, i.blob_offset, i.blob_length, i.dataset_offset, i.digest,
     i.file_meta, i.preamble, i.inflated_key, i.inflated_offset, i.inflated_length, i.pixel_layout,
-    i.damaged_at IS NOT NULL
+    i.damaged_at IS NOT NULL, i.stored_at
 """
-_SOURCE_FIELDS = 19
+_SOURCE_FIELDS = 20
 SOURCE_TABLES = (
     "FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row"
 )
@@ -176,7 +181,7 @@ def source_of(row: asyncpg.Record) -> InstanceSource:
     (
         study, series, instance, row_id, revision, sop_class_uid, transfer_syntax_uid, blob_key, blob_offset,
         blob_length, dataset_offset, digest, file_meta, preamble, inflated_key, inflated_offset,
-        inflated_length, layout, is_damaged,
+        inflated_length, layout, is_damaged, stored_at,
     ) = tuple(row)[:_SOURCE_FIELDS]  # fmt: skip
     return InstanceSource(
         target=Target(study, series, instance),
@@ -196,6 +201,7 @@ def source_of(row: asyncpg.Record) -> InstanceSource:
         inflated_length=inflated_length or 0,
         pixel_layout=PixelLayout.from_json(layout) if layout is not None else None,
         is_damaged=is_damaged,
+        stored_at=stored_at,
     )
 
 
@@ -275,15 +281,16 @@ _STUDY_CONTENTS = f"""
         SELECT {_ORDERED_ROWS}
           FROM series AS e,
                LATERAL (SELECT * FROM instance AS i WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
-         WHERE e.study_row = s.id)
+         WHERE e.study_row = s.id), s.updated_at
     {_STUDY}
 """
 _SERIES_CONTENTS = f"""
     SELECT e.revision, (
-        SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND {CURRENT})
+        SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND {CURRENT}),
+        e.updated_at
     {_SERIES}
 """
-_INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id) {_INSTANCE}"
+_INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id), i.stored_at {_INSTANCE}"
 _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _INSTANCE_CONTENTS}
 
 
@@ -293,7 +300,7 @@ async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
         row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *_uids(target))
     if row is None:
         await raise_missing(pool, tenant_id, target)
-    return Contents(row[0], row[1])
+    return Contents(*row)
 
 
 def _uids(target: Target) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ APPLICATION_DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
 OCTET_STREAM = "application/octet-stream"
+APPLICATION_ZIP = "application/zip"
 
 # Names of earlier editions and of browsers, taken on input only (G-38, M-09).
 LEGACY_NAMES = {

@@ -21,7 +21,7 @@ def answer_parts(
     if not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     archive: Archive = request.state.archive
-    base, wanted = base_url(request), range_of(request, headers["ETag"])
+    base, wanted = base_url(request), range_of(request, headers["ETag"], headers.get("Last-Modified", ""))
     if not multipart:
         return single_part(archive, parts[0], base=base, headers=headers, range_header=wanted, status=status)
     return related(

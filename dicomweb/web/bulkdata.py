@@ -52,6 +52,7 @@ async def _answer(request: Request, plan: BulkdataPlan) -> Response | Streamed:
         request.path_params["path"],
         plan.chosen.content_type,
         base_url(request),
+        modified=plan.modified,
     )
     if plan.parts is None:
         return _many_parts(request, plan, headers)
@@ -80,7 +81,9 @@ def _few_parts(
     multipart = plan.answer.multipart
     stretch = None
     if multipart and len(parts) == 1:
-        stretch = _stretch_of_value(parts[0], range_of(request, headers["ETag"]))
+        stretch = _stretch_of_value(
+            parts[0], range_of(request, headers["ETag"], headers.get("Last-Modified", ""))
+        )
     if stretch is None:
         return answer_parts(request, parts, multipart=multipart, headers=headers)
     return related(

@@ -1,28 +1,38 @@
-"""Strong ETags and conditional requests (H-04, H-08)."""
+"""ETags, dates and conditional requests (H-04, H-08)."""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 
-from dicomweb.protocol.ranges import is_not_modified
+from dicomweb.protocol.ranges import http_date, is_not_modified, is_not_modified_since
+
+_VARY = "Accept, Accept-Encoding"
+# Dates count seconds: one so young would also be the date of a change that comes right after this answer.
+_YOUNG = timedelta(seconds=2)
+# Of an answer that leaves something out, which may be there again without a change of the version.
+NO_COPY = {"Cache-Control": "no-store", "Vary": _VARY}
 
 
-def cache_headers(version: str, *representation: str) -> dict[str, str]:
+def cache_headers(version: str, *representation: str, modified: datetime | None = None) -> dict[str, str]:
     """Headers of an answer whose bytes depend on `version` and `representation` and on nothing else.
 
     version: of what is stored, which never comes back with other content. representation: what else
-    decides about the bytes: packaging, media types, frames, base URL, content coding.
+    decides about the bytes: packaging, media types, frames, base URL, content coding. modified: when that
+    version was made.
     """
     of = hashlib.blake2b("\n".join(representation).encode(), digest_size=8).hexdigest()
-    return {
-        "ETag": f'"{version}-{of}"',
-        "Cache-Control": "private, no-cache",
-        "Vary": "Accept, Accept-Encoding",
-    }
+    headers = {"ETag": f'"{version}-{of}"', "Cache-Control": "private, no-cache", "Vary": _VARY}
+    if modified is not None and datetime.now(UTC) - modified > _YOUNG:
+        headers["Last-Modified"] = http_date(modified)
+    return headers
 
 
 def not_modified(request: Request, headers: dict[str, str]) -> bool:
-    """True when the client's copy is the current one (304)."""
-    return is_not_modified(request.headers.get("if-none-match", ""), headers["ETag"])
+    """True when the client's copy is the current one (304). The date counts only without If-None-Match."""
+    if "if-none-match" in request.headers:
+        return is_not_modified(", ".join(request.headers.getlist("if-none-match")), headers["ETag"])
+    since = request.headers.get("if-modified-since", "")
+    return is_not_modified_since(since, headers.get("Last-Modified", ""))

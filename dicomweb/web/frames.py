@@ -29,6 +29,11 @@ async def frames(request: Request) -> Response | Streamed:
         plan.parts,
         multipart=multipart,
         headers=cache_headers(
-            f"{plan.version:x}", str(multipart), frame_list, plan.parts[0].content_type, base_url(request)
+            f"{plan.version:x}",
+            str(multipart),
+            frame_list,
+            plan.parts[0].content_type,
+            base_url(request),
+            modified=plan.modified,
         ),
     )

@@ -15,9 +15,10 @@ from dicomweb.errors import NotAcceptable
 from dicomweb.protocol import negotiate
 from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
-from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
 from dicomweb.web.responses import Streamed, related_stream
 from dicomweb.web.targets import acceptable, base_url, target_of
+from dicomweb.web.zip import zip_range, zipped
 
 _INCOMPLETE = "Some instances are left out: they are damaged, or cannot be given in the requested form"
 
@@ -25,12 +26,17 @@ _INCOMPLETE = "Some instances are left out: they are damaged, or cannot be given
 async def instances(request: Request) -> Response | Streamed:
     """Every instance of the target, each in the best form that the request accepts."""
     archive: Archive = request.state.archive
+    wanted = zip_range(request)
+    if wanted is not None:
+        return await zipped(request, wanted)
     plan = await _plan(request, archive, target_of(request))  # 400, 404, 406, 410
-    headers = cache_headers(plan.version, str(plan.multipart), *plan.forms, base_url(request))
+    headers = cache_headers(
+        plan.version, str(plan.multipart), *plan.forms, base_url(request), modified=plan.modified
+    )
     status = 200
     if not plan.complete:
         # What is left out may be there again without a change of the version: no copy may be kept.
-        headers |= cache_headers(plan.version, secrets.token_hex()) | {"Cache-Control": "no-store"}
+        headers = cache_headers(plan.version, secrets.token_hex()) | NO_COPY
         status = 206
         headers["Warning"] = warning_header(base_url(request), _INCOMPLETE)
     if plan.parts is not None:

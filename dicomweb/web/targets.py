@@ -15,7 +15,7 @@ from dicomweb.protocol.negotiate import Acceptable, Resource
 from dicomweb.settings import Settings
 from dicomweb.web.base import base_url
 
-__all__ = ["acceptable", "base_url", "content_coding", "range_of", "target_of"]
+__all__ = ["accept_parameters", "acceptable", "base_url", "content_coding", "range_of", "target_of"]
 
 _LEVELS = ("study", "series", "instance")
 
@@ -39,21 +39,23 @@ def acceptable(request: Request, resource: Resource) -> Acceptable:
     settings: Settings = request.app.state.settings
     return negotiate.acceptable(
         request.headers.getlist("accept"),
-        _accept_parameters(request),
+        accept_parameters(request),
         resource,
         strict=settings.strict_accept,
     )
 
 
-def _accept_parameters(request: Request) -> list[str]:
+def accept_parameters(request: Request) -> list[str]:
     """Every `accept` query parameter, percent-decoded; a plus stays a plus (G-09)."""
     pairs = (pair.partition("=") for pair in request.url.query.split("&"))
     return [unquote(value) for name, _, value in pairs if name == "accept"]
 
 
-def range_of(request: Request, etag: str) -> str:
+def range_of(request: Request, etag: str, last_modified: str = "") -> str:
     """The Range header, empty where If-Range says that the client's copy is another one."""
-    return ranges.effective_range(request.headers.get("range", ""), request.headers.get("if-range", ""), etag)
+    return ranges.effective_range(
+        request.headers.get("range", ""), request.headers.get("if-range", ""), etag, last_modified
+    )
 
 
 def content_coding(request: Request, offered: Sequence[str]) -> str:
