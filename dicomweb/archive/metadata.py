@@ -1,4 +1,5 @@
-"""Metadata as it goes out: stored JSON with the base spliced in, one array, in pieces (W-20..W-24)."""
+"""Metadata as it goes out: stored JSON with the base spliced in, as one JSON array or as XML documents, in
+pieces (W-20 to W-26)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import coded, coder_of
 from dicomweb.catalog.lookup import Contents, contents, metadata_pages
 from dicomweb.dicom.target import Target
+from dicomweb.protocol.metadata_filter import MetadataFilter
+from dicomweb.protocol.packing import JsonArray, Packing
 
 # A key can stand in the text only as a key: inside a string its quotes would be escaped.
 _BULKDATA_KEY = b'"BulkDataURI":"'
@@ -22,22 +25,42 @@ async def contents_of(archive: Archive, target: Target) -> Contents:
     return await contents(archive.pool, archive.tenant_id, target)
 
 
-async def metadata_json(
-    archive: Archive, target: Target, found: Contents, *, base: str, coding: str
+async def metadata_documents(
+    archive: Archive,
+    target: Target,
+    found: Contents,
+    *,
+    packing: Packing,
+    wanted: MetadataFilter,
+    base: str,
+    coding: str,
 ) -> AsyncIterator[bytes]:
-    """The DICOM JSON array of every instance of the target, in W-64 order, content-coded.
+    """The data set of every instance of the target, in W-64 order, packed and content-coded.
 
     found: which instances these are. base: what the stored BulkDataURI paths are put behind.
     coding: of content_coding.CODINGS, or identity.
     Threads decompress, splice and compress piece by piece; the event loop only moves the result.
     """
     coder = coder_of(coding)
-    before = b"["
+    first = True
     async for page in metadata_pages(archive.pool, archive.tenant_id, target, found=found):
-        async for piece in coded(metadata_texts(page, before, base.encode()), coder):
+        if isinstance(packing, JsonArray) and wanted.changes_nothing:
+            texts = metadata_texts(page, packing.before(first=first), base.encode())
+        else:
+            whole = whole_texts(page, base.encode())
+            texts = packing.packed(whole if wanted.changes_nothing else map(wanted.apply, whole), first=first)
+        async for piece in coded(texts, coder):
             yield piece
-        before = b",\n"
-    yield coder.compress(b"]") + coder.flush()
+        first = False
+    yield coder.compress(packing.end(empty=first)) + coder.flush()
+
+
+def whole_texts(page: Sequence[bytes], base: bytes) -> Iterator[bytes]:
+    """The JSON objects of a page, one at a time, the base put before every bulkdata path."""
+    spliced = _BULKDATA_KEY + base
+    inflater = zstandard.ZstdDecompressor()
+    for stored in page:
+        yield inflater.decompress(stored).replace(_BULKDATA_KEY, spliced)
 
 
 def metadata_texts(page: Sequence[bytes], before: bytes, base: bytes) -> Iterator[bytes]:

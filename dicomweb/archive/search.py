@@ -9,8 +9,9 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import coded, coder_of
 from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.search import SearchBudget, find_matches, row_pages
+from dicomweb.protocol.packing import Packing
 from dicomweb.protocol.search_query import Level, SearchQuery
-from dicomweb.protocol.search_response import ResultWriter, Row, Selection, remaining_warning, select
+from dicomweb.protocol.search_response import ResultWriter, Selection, remaining_warning, select
 from dicomweb.settings import Settings
 
 # Results read at once.
@@ -49,38 +50,37 @@ def _page_size(settings: Settings, query: SearchQuery) -> int:
     return maximum if query.limit is None else min(query.limit, maximum)
 
 
-async def results_json(
-    archive: Archive, answer: SearchAnswer, *, base: str, coding: str
+async def results(
+    archive: Archive, answer: SearchAnswer, *, packing: Packing, base: str, coding: str
 ) -> AsyncIterator[bytes]:
-    """The results as one DICOM JSON array, content-coded, in pieces: memory does not grow with the page.
+    """The results packed and content-coded, in pieces: memory does not grow with the page.
 
     Nothing at all where every result was deleted since it was found. coding: one of CODINGS, or identity.
     """
     writer = ResultWriter(answer.selection, base, inflate=decompress)
     coder = coder_of(coding)
-    before = b"["
+    first = True
     for start in range(0, len(answer.ids), _PAGE):
         ids = answer.ids[start : start + _PAGE]
         async for rows in row_pages(archive.pool, answer.selection, ids):
-            texts = _texts(writer, rows, before)
+            texts = _joined(packing.packed(map(writer.write, rows), first=first))
             if len(rows) <= _INLINE and not answer.selection.metadata:
                 yield coder.compress(b"".join(texts))
             else:
                 async for piece in coded(texts, coder):
                     yield piece
-            before = b",\n"
-    if before != b"[":
-        yield coder.compress(b"]") + coder.flush()
+            first = False
+    if not first:
+        yield coder.compress(packing.end(empty=False)) + coder.flush()
 
 
-def _texts(writer: ResultWriter, rows: Sequence[Row], before: bytes) -> Iterator[bytes]:
-    """The rows as JSON objects, in pieces of about _PIECE; `before` stands before the first."""
+def _joined(texts: Iterator[bytes]) -> Iterator[bytes]:
+    """The texts in pieces of about _PIECE."""
     held: list[bytes] = []
     size = 0
-    for row in rows:
-        held += (before, writer.write(row))
-        size += len(held[-1])
-        before = b",\n"
+    for text in texts:
+        held.append(text)
+        size += len(text)
         if size >= _PIECE:
             yield _taken(held)
             size = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
@@ -16,3 +17,10 @@ def warning_header(base_url: str, sentence: str) -> str:
     plain = _NOT_PRINTABLE_ASCII.sub("?", sentence)
     quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
     return f'299 {base_url} "{quoted}"'
+
+
+def warning_headers(base_url: str, sentences: Sequence[str]) -> dict[str, str]:
+    """The Warning header of an answer, none where there is nothing to say."""
+    if not sentences:
+        return {}
+    return {"Warning": ", ".join(warning_header(base_url, sentence) for sentence in sentences)}

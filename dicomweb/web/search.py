@@ -9,15 +9,15 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import CODINGS
-from dicomweb.archive.search import find, results_json
-from dicomweb.protocol.negotiate import Resource
+from dicomweb.archive.search import find, results
+from dicomweb.protocol.negotiate import Resource, document
+from dicomweb.protocol.packing import packing_of
 from dicomweb.protocol.search_query import Level, parse_search
-from dicomweb.protocol.warning import warning_header
+from dicomweb.protocol.warning import warning_headers
 from dicomweb.web.base import base_url
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import acceptable, content_coding, target_of
 
-_DICOM_JSON = "application/dicom+json"
 # Results up to here are written before the status goes out, so that the length is known.
 _WHOLE = 500
 _WHOLE_BYTES = 2 << 20
@@ -42,7 +42,7 @@ async def _search(request: Request, level: Level) -> Response | Streamed:
     """One page of results; 204 when there are none, also under a study that does not exist (Q-50, Z-06)."""
     archive: Archive = request.state.archive
     target = target_of(request)
-    acceptable(request, Resource.SEARCH)
+    form = document(acceptable(request, Resource.SEARCH))
     query = parse_search(
         request.scope["query_string"],
         level,
@@ -51,19 +51,23 @@ async def _search(request: Request, level: Level) -> Response | Streamed:
     )
     answer = await find(archive, query)
     base, coding = base_url(request), content_coding(request, CODINGS)
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding"}
-    if answer.warnings:
-        headers["Warning"] = ", ".join(warning_header(base, sentence) for sentence in answer.warnings)
-    pieces = results_json(archive, answer, base=base, coding=coding)
-    return await _answer(pieces, len(answer.ids), coding, headers)
+    packing = packing_of(form, request.scope["request_id"])
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Accept-Encoding",
+        **warning_headers(base, answer.warnings),
+    }
+    coded = {**headers, "Content-Type": packing.content_type}
+    if coding != "identity":
+        coded["Content-Encoding"] = coding
+    pieces = results(archive, answer, packing=packing, base=base, coding=coding)
+    return await _answer(pieces, len(answer.ids), headers, coded)
 
 
 async def _answer(
-    pieces: AsyncIterator[bytes], count: int, coding: str, headers: dict[str, str]
+    pieces: AsyncIterator[bytes], count: int, headers: dict[str, str], coded: dict[str, str]
 ) -> Response | Streamed:
-    coded = {**headers, "Content-Type": _DICOM_JSON}
-    if coding != "identity":
-        coded["Content-Encoding"] = coding
+    """headers: of an answer without results. coded: of one with results."""
     if count > _WHOLE:
         return Streamed(200, coded, pieces, None)
     held: list[bytes] = []

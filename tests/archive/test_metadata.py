@@ -15,11 +15,13 @@ from hypothesis.strategies import binary, integers, lists, sampled_from
 
 from dicomweb.archive import metadata
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.metadata import contents_of, metadata_json, metadata_texts
-from dicomweb.archive.search import find, results_json
+from dicomweb.archive.metadata import contents_of, metadata_documents, metadata_texts
+from dicomweb.archive.search import find, results
 from dicomweb.catalog import lookup, search
 from dicomweb.catalog.columns import compress
 from dicomweb.dicom.target import Target
+from dicomweb.protocol.metadata_filter import MetadataFilter
+from dicomweb.protocol.packing import JsonArray
 from dicomweb.protocol.search_query import Level, parse_search
 from tests.archive.real import empty, run
 from tests.catalog.rows import add, make_instance
@@ -64,7 +66,9 @@ async def _stored(archive: Archive, *sizes: int) -> None:
 
 async def _metadata(archive: Archive) -> AsyncIterator[bytes]:
     found = await contents_of(archive, SERIES)
-    async for piece in metadata_json(archive, SERIES, found, base=BASE, coding="identity"):
+    async for piece in metadata_documents(
+        archive, SERIES, found, packing=JsonArray(), wanted=MetadataFilter(), base=BASE, coding="identity"
+    ):
         yield piece
 
 
@@ -76,7 +80,7 @@ async def _search(archive: Archive) -> AsyncIterator[bytes]:
         series_instance_uid=SERIES.series,
     )
     answer = await find(archive, query)
-    async for piece in results_json(archive, answer, base=BASE, coding="identity"):
+    async for piece in results(archive, answer, packing=JsonArray(), base=BASE, coding="identity"):
         yield piece
 
 
