@@ -83,7 +83,7 @@ def _boxed(brand: bytes, picture: Picture, codestream: bytes | bytearray, profil
     )
 
 
-def _box(kind: bytes, content: bytes) -> bytes:
+def _box(kind: bytes, content: bytes | bytearray) -> bytes:
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 

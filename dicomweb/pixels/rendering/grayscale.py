@@ -32,7 +32,12 @@ _CENTERS, _WIDTHS, _FUNCTION, _VOI_LUTS = "00281050", "00281051", "00281056", "0
 _PRESENTATION_LUTS, _SHAPE = "20500010", "20500020"
 _PADDING, _PADDING_LIMIT = "00280120", "00280121"
 _DOSE_SCALING = "3004000E"
+_SOP_CLASS = "00080016"
+# XA, XRF, and the retired biplane XA Image Storage.
+_BEAM_INTENSITY = frozenset(f"1.2.840.10008.5.1.4.1.1.12.{number}" for number in (1, 2, 3))
 
+# Share of the frame's range that lossy coding may move padding by.
+_PADDING_NOISE = 0.02
 # Values that are looked at for percentiles: enough for any picture, and bounded for the largest.
 _SAMPLED = 1 << 20
 # Pixels of one band, so that the floats of a large image never stand in memory at once.
@@ -73,8 +78,8 @@ def grayscale_levels(words: Pixels, layout: PixelLayout, values: Values, window:
     def levels(some: Pixels) -> Levels:
         stored = stored_values(some, layout)
         shown = steps.levels(stored)
-        # Padding is no picture: it stays black, also where low values are white (C.7.5.1.1.2).
-        return shown if padding is None else np.where(padding(stored), np.uint8(0), shown)
+        # Padding is no picture: it must not glare where low values are white (C.7.5.1.1.2).
+        return np.where(padding(stored), np.uint8(0), shown) if padding and steps.inverted else shown
 
     return by_value(words, levels)
 
@@ -118,12 +123,17 @@ def _is_inverted(values: Values, layout: PixelLayout) -> bool:
 
 def _modality(values: Values, layout: PixelLayout) -> Step:
     signed = layout.pixel_representation == 1
-    for item in values.items(_MODALITY_LUTS):
+    for item in _modality_luts(values):
         table = lookup_table(item, signed=signed)
         if table is not None:
             return table
     slope, intercept = _rescale(values)
     return lambda stored: stored * slope + intercept
+
+
+def _modality_luts(values: Values) -> list[Values]:
+    """In X-ray angiography they lead back to the intensity of the beam: not for display (PS3.4 N.2.1.2)."""
+    return [] if values.text(_SOP_CLASS) in _BEAM_INTENSITY else values.items(_MODALITY_LUTS)
 
 
 def _rescale(values: Values) -> tuple[float, float]:
@@ -134,7 +144,7 @@ def _rescale(values: Values) -> tuple[float, float]:
 
 
 def _has_modality_lut(values: Values) -> bool:
-    return bool(values.items(_MODALITY_LUTS)) or _rescale(values) != (1.0, 0.0)
+    return bool(_modality_luts(values)) or _rescale(values) != (1.0, 0.0)
 
 
 # --- VOI LUT (C.11.2) --------------------------------------------------------------------------------------
@@ -217,21 +227,36 @@ def _sampled(words: Pixels) -> Pixels:
 
 
 def _padding(values: Values, layout: PixelLayout, words: Pixels) -> Step | None:
-    """Whether stored values are padding; None where the data set has none.
-
-    A single padding value amid the values of the frame is a plain pixel value of a writer who filled the
-    attribute in without thought: then there is no padding.
-    """
+    """Whether stored values are padding; None where the data set has none."""
     value = values.number(_PADDING)
     if value is None:
         return None
     limit = values.number(_PADDING_LIMIT)
-    edges = [_as_stored(edge, layout) for edge in (value, value if limit is None else limit)]
-    low, high = min(edges), max(edges)
-    stored = stored_values(words, layout)
-    if limit is None and float(stored.min()) < low < float(stored.max()):
+    if limit is None:
+        stored = stored_values(words, layout)
+        edges: tuple[float, ...] = _padding_edges(
+            _as_stored(value, layout), float(stored.min()), float(stored.max())
+        )
+    else:
+        edges = _as_stored(value, layout), _as_stored(limit, layout)
+    if not edges:
         return None
+    low, high = min(edges), max(edges)
     return lambda some: (some >= low) & (some <= high)
+
+
+def _padding_edges(value: float, darkest: float, brightest: float) -> tuple[float, ...]:
+    """Values that a single padding value means; none where it lies amid the values of the frame.
+
+    Then it is a plain pixel value, of a writer who filled the attribute in without thought. Lossy coding
+    spreads padding by a little to both sides.
+    """
+    near = _PADDING_NOISE * (brightest - darkest)
+    if not darkest < value < brightest:
+        return value, value
+    if value - darkest <= near:
+        return darkest, 2 * value - darkest
+    return (2 * value - brightest, brightest) if brightest - value <= near else ()
 
 
 def _as_stored(value: float, layout: PixelLayout) -> float:
