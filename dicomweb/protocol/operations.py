@@ -57,6 +57,20 @@ _SEARCH_PARAMETERS = (
     ACCEPT,
 )
 
+_METADATA_FIELDS = (
+    Parameter(
+        "includefield",
+        "Attributes to return besides those that identify the instance: keywords, tags or paths, with commas"
+        " between, or all.",
+        repeated=True,
+    ),
+    Parameter(
+        "excludefield",
+        "Attributes to leave out: keywords, tags or paths, with commas between.",
+        repeated=True,
+    ),
+)
+
 # --- statuses --------------------------------------------------------------------------------------
 
 _ANY = {
@@ -92,7 +106,7 @@ RETRIEVE_METADATA = Operation(
     "Retrieve all attributes of the instances, bulkdata by URI.",
     "10.4.1.1.2",
     Resource.METADATA,
-    parameters=(ACCEPT,),
+    parameters=(ACCEPT, *_METADATA_FIELDS),
     statuses=_READ,
     conditional=True,
 )
