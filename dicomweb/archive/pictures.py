@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -57,7 +58,9 @@ class Showing:
         subject = self.subject
         form = (self.media_type, repr(self.asked), str(self.thumbnail))
         key: list[str | int | InstanceSource] = [subject.source, "rendered", *form, *self.numbers]
-        data = await derived(subject.archive, key, partial(_MAKERS[subject.rendering], self))
+        data = await derived(
+            subject.archive, key, partial(_thumbnail if self.thumbnail else _MAKERS[subject.rendering], self)
+        )
         return Part(self.content_type, [Literal(data)], self.location)
 
     async def request(self) -> RenderRequest:
@@ -111,4 +114,32 @@ async def _displays(subject: Subject, numbers: Sequence[int]) -> list[dict[str, 
     return await asyncio.to_thread(lambda: [display_of(attributes, number - 1) for number in numbers])
 
 
-_MAKERS: dict[Rendering, Maker] = {Rendering.IMAGE: _image}
+async def _report(showing: Showing) -> bytes:
+    """A structured report or a table of attributes as text."""
+    parameters = {"media_type": showing.media_type, "charset": "utf-8"}
+    return await showing.subject.archive.workers.run("report", parameters, [await showing.subject.metadata()])
+
+
+async def _icon(showing: Showing) -> bytes:
+    """The icon of the instance's kind."""
+    modality = (await showing.subject.attributes()).get("00080060", {}).get("Value") or [""]
+    parameters = {
+        "sop_class_uid": showing.subject.source.sop_class_uid,
+        "modality": str(modality[0]),
+        "request": (await showing.request()).to_parameters(),
+    }
+    return await showing.subject.archive.workers.run("icon", parameters, [])
+
+
+async def _thumbnail(showing: Showing) -> bytes:
+    """A small picture; an icon of what has none, or none that can be made."""
+    with suppress(DecodeFailed):
+        if showing.numbers:
+            return await _image(showing)
+    return await _icon(showing)
+
+
+_MAKERS: dict[Rendering, Maker] = {
+    Rendering.IMAGE: _image,
+    Rendering.REPORT: _report,
+}

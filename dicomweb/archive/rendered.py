@@ -63,7 +63,7 @@ async def plan_rendered(
             raise
     # A client in wide use asks for a series as one image/jpeg; of one instance, that has a meaning.
     async for (source,) in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        plan = await _representative(Subject(archive, source), accept, asked)
+        plan = await plan_picture(Subject(archive, source), accept, asked)
     return plan
 
 
@@ -74,7 +74,7 @@ async def plan_subject(
     subject: Subject, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
 ) -> RenderedPlan:
     """What shows one instance, or frames of it."""
-    _check_frames(subject, numbers)
+    check_frames(subject, numbers)
     if subject.source.is_damaged:
         raise BlobMissing("The stored bytes of the instance are damaged or missing.")
     shown = numbers or range(1, subject.frames + 1)
@@ -85,13 +85,34 @@ async def plan_subject(
     except NotAcceptable as refusal:
         if not animated or not _takes_anything(accept):
             raise _explained(refusal, subject) from None
-        return await _representative(subject, accept, asked)
+        return await plan_picture(subject, accept, asked)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
     return _plan_one(subject, shown, chosen, asked, multipart=answer.multipart)
 
 
-def _check_frames(subject: Subject, numbers: Sequence[int]) -> None:
+async def plan_instance_picture(
+    archive: Archive, target: Target, number: int | None, accept: Acceptable, asked: RenderedQuery
+) -> RenderedPlan:
+    """What shows one instance in a single part (WADO-URI). number: of the frame, None where it is left open.
+
+    Raises NotFound, Gone, NotAcceptable, BlobMissing; InvalidRequest for a frame that is not there (I-05).
+    """
+    subject = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+    if number is not None:
+        if subject.frames <= 1 or number > subject.frames:
+            raise InvalidRequest("The frame number is none of this object's.")
+        return await plan_subject(subject, [number], accept, asked)
+    try:
+        return await plan_subject(subject, (), accept, asked)
+    except NotAcceptable:
+        if subject.frames <= 1:
+            raise
+        return await plan_picture(subject, accept, asked)
+
+
+def check_frames(subject: Subject, numbers: Sequence[int]) -> None:
+    """Raise NotFound where the instance has no such frames."""
     if numbers and not subject.frames:
         raise NotFound("The instance has no frames that can be shown one by one.")
     if max(numbers, default=0) > subject.frames:
@@ -132,8 +153,8 @@ def _showings(
     return [Showing(subject, chosen.media_type, asked, tuple(numbers))]
 
 
-async def _representative(subject: Subject, accept: Acceptable, asked: RenderedQuery) -> RenderedPlan:
-    """One frame where a client takes one picture of whatever there is (Z-07)."""
+async def plan_picture(subject: Subject, accept: Acceptable, asked: RenderedQuery) -> RenderedPlan:
+    """One frame, where a client takes one picture of whatever there is (Z-07)."""
     chosen = choose(accept, _as_rendered(subject, 1), multipart=False)
     if chosen is None or not subject.frames:
         answer = negotiate(accept, [_as_rendered(subject, subject.frames)], single_item=True)

@@ -194,6 +194,42 @@ RETRIEVE_THUMBNAIL = Operation(
     ranges=True,
 )
 
+
+def _wado(name: str, meaning: str, *, required: bool = False) -> Parameter:
+    return Parameter(name, meaning, required=required, section="9")
+
+
+WADO_URI = Operation(
+    "wadoUri",
+    "Retrieve one object, named by the query: as DICOM, or what it is shown as.",
+    "9",
+    Resource.RENDERED,
+    gives=("application/dicom", *RETRIEVE_RENDERED.gives),
+    parameters=(
+        Parameter(
+            "requestType", "Always WADO.", {"type": "string", "enum": ["WADO"]}, required=True, section="9"
+        ),
+        _wado("studyUID", "Study Instance UID.", required=True),
+        _wado("seriesUID", "Series Instance UID.", required=True),
+        _wado("objectUID", "SOP Instance UID.", required=True),
+        _wado("contentType", "Media types without wildcards, with commas between; before the Accept header."),
+        _wado("transferSyntax", "Of application/dicom: a UID, or * for the stored one."),
+        _wado("frameNumber", "Of an object with several frames, from 1."),
+        _wado("rows", "Most rows of the picture; its proportions are kept."),
+        _wado("columns", "Most columns of the picture; its proportions are kept."),
+        _wado("region", "Left, top, right and bottom of the part that is shown, from 0 to 1."),
+        _wado("windowCenter", "In modality units; with windowWidth."),
+        _wado("windowWidth", "In modality units; with windowCenter."),
+        _wado("imageQuality", "Of lossy coding, from 1 to 100."),
+        _wado("annotation", "What is written onto the picture: patient, technique or both."),
+        _wado("imageAnnotation", "An older name of annotation."),
+        _VIEWPORT,
+    ),
+    statuses=_READ | {206: "The asked range."},
+    conditional=True,
+    ranges=True,
+)
+
 # --- search ----------------------------------------------------------------------------------------
 
 _SEARCHED = {

@@ -22,6 +22,8 @@ from dicomweb.web import (
     retrieve,
     search,
     store,
+    thumbnail,
+    wado_uri,
 )
 from dicomweb.web.resource_route import Handler, ResourceRoute
 
@@ -35,6 +37,8 @@ _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 
 _RETRIEVE = (retrieve.instances, operations.RETRIEVE_INSTANCES)
+_THUMBNAIL = (thumbnail.thumbnail, operations.RETRIEVE_THUMBNAIL)
+_WADO_URI = (wado_uri.wado_uri, operations.WADO_URI)
 _RENDERED = (rendered.rendered, operations.RETRIEVE_RENDERED)
 _METADATA = (metadata.metadata, operations.RETRIEVE_METADATA)
 _SEARCH_SERIES = (search.series, operations.SEARCH_SERIES)
@@ -57,6 +61,10 @@ _STUDIES_SERVICE = [
     _resource(_INSTANCE + "/rendered", GET=_RENDERED),
     _resource(_SERIES + "/rendered", GET=_RENDERED),
     _resource(_STUDY + "/rendered", GET=_RENDERED),
+    _resource(_INSTANCE + "/frames/{frames}/thumbnail", GET=_THUMBNAIL),
+    _resource(_INSTANCE + "/thumbnail", GET=_THUMBNAIL),
+    _resource(_SERIES + "/thumbnail", GET=_THUMBNAIL),
+    _resource(_STUDY + "/thumbnail", GET=_THUMBNAIL),
     _resource(_STUDY + "/instances", GET=_SEARCH_INSTANCES),
     _resource("/series", GET=_SEARCH_SERIES),
     _resource("/instances", GET=_SEARCH_INSTANCES),
@@ -67,6 +75,7 @@ _STUDIES_SERVICE = [
 ROUTES: list[BaseRoute] = [
     # No redirects: a trailing slash is taken off before, and /bulkdata is no /bulkdata/.
     Mount(BASE_PATH, app=Router(_STUDIES_SERVICE, redirect_slashes=False)),
+    _resource("/wado", GET=_WADO_URI),
     _resource("/health/live", GET=(health.live, operations.LIVE)),
     _resource("/health/ready", GET=(health.ready, operations.READY)),
 ]

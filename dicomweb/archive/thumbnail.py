@@ -1,0 +1,103 @@
+"""One small picture that stands for a study, series, instance or frame (PS3.18 10.4.1.1.4; R-20, R-21).
+
+The representative is the middle instance of the target in the order of W-64; where that one is no picture,
+or one with the patient's name burned into it, the nearest of a sample that is; of several frames the one that
+the object names, else the middle one. What has no picture is shown by an icon of its kind. No text of the
+data set is ever drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.pictures import Showing
+from dicomweb.archive.rendered import RenderedPlan, check_frames, representative_frame
+from dicomweb.archive.subjects import Subject
+from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
+from dicomweb.dicom.target import Target
+from dicomweb.protocol.negotiate import Acceptable, Stored, negotiate
+from dicomweb.protocol.rendered_forms import Rendering
+from dicomweb.protocol.rendered_query import RenderedQuery
+
+# Instances looked at for one that is a picture, and pictures whose metadata is read for what they show.
+_SAMPLE = 32
+_PICTURES = 4
+_ROW_BYTES = 8
+# Drawn over other images, so of them only where there is nothing else.
+_OVER_IMAGES = ("1.2.840.10008.5.1.4.1.1.66.", "1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.481.")
+
+
+async def plan_thumbnail(
+    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
+) -> RenderedPlan:
+    """Choose the representative. numbers: of frames, the first one counts; empty for the whole target.
+
+    Raises NotFound, Gone, NotAcceptable.
+    """
+    # Whatever the target holds, the picture is one.
+    answer = negotiate(accept, [Stored.value()], single_item=True)
+    chosen = answer.parts[0]
+    assert chosen is not None, "negotiate raises when the only part cannot be given"
+    if target.instance:
+        subject = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+        check_frames(subject, numbers)
+        version = f"{subject.source.instance_row:x}"
+    else:
+        found = await contents(archive.pool, archive.tenant_id, target)
+        subject = await _representative(archive, target, found)
+        version = f"{found.revision:x}"
+    frames: Sequence[int] = ()
+    if await _shows_nobody(subject):
+        frames = numbers[:1] or [await representative_frame(subject)]
+    showing = Showing(subject, chosen.media_type, asked, tuple(frames), thumbnail=True)
+
+    async def showings() -> AsyncIterator[Showing]:
+        yield showing
+
+    return RenderedPlan(
+        multipart=answer.multipart,
+        root_type=chosen.media_type,
+        forms=[chosen.content_type, f"{subject.source.instance_row:x}", *map(str, frames)],
+        version=version,
+        showings=showings,
+    )
+
+
+async def _representative(archive: Archive, target: Target, found: Contents) -> Subject:
+    """The instance to be shown."""
+    rows = [found.rows[place * _ROW_BYTES : (place + 1) * _ROW_BYTES] for place in _places(len(found))]
+    sample = Contents(found.revision, b"".join(rows))
+    subjects = [
+        Subject(archive, source)
+        async for page in instance_pages(archive.pool, archive.tenant_id, target, found=sample)
+        for source in page
+    ]
+    pictures = sorted(filter(_is_picture, subjects), key=_lies_over_images)
+    for subject in pictures[:_PICTURES]:
+        if await _shows_nobody(subject):
+            return subject
+    return (pictures or subjects)[0]
+
+
+def _places(count: int) -> list[int]:
+    """Places spread over all instances, the middle one first, then outwards."""
+    middle = (count - 1) // 2
+    spread = {middle, *(place * count // _SAMPLE for place in range(_SAMPLE))}
+    return sorted(spread, key=lambda place: (abs(place - middle), place))
+
+
+def _is_picture(subject: Subject) -> bool:
+    return subject.rendering is Rendering.IMAGE and subject.decodable and not subject.source.is_damaged
+
+
+def _lies_over_images(subject: Subject) -> bool:
+    return subject.source.sop_class_uid.startswith(_OVER_IMAGES)
+
+
+async def _shows_nobody(subject: Subject) -> bool:
+    """Whether it is a picture, and does not say that text is burned into it (0028,0301)."""
+    if not _is_picture(subject):
+        return False
+    values = (await subject.attributes()).get("00280301", {}).get("Value") or [""]
+    return str(values[0]).strip().upper() != "YES"
