@@ -44,12 +44,14 @@ _STEP_BYTES = 16 << 20
 class Ingest:
     """One store request: feed it parts, then `finish`, or `abort` to leave the archive unchanged.
 
-    study: the Study Instance UID of the URL, which every instance must carry, or None.
+    study: the Study Instance UID of the URL, which every instance must carry, or None. duplicates: what other
+    content under a known SOP Instance UID means, where that is not the setting.
     """
 
-    def __init__(self, archive: Archive, *, study: str | None = None) -> None:
+    def __init__(self, archive: Archive, *, study: str | None = None, duplicates: str = "") -> None:
         self._archive = archive
         self._settings = archive.settings
+        self._duplicates = duplicates or archive.settings.duplicates
         self._study = study
         self._limits = scan_limits(archive.settings)
         self._share = Share(archive.uploads)
@@ -62,7 +64,7 @@ class Ingest:
         self._begin_step()
 
     def _begin_step(self) -> None:
-        self._step = StoreStep(duplicates=self._settings.duplicates)
+        self._step = StoreStep(duplicates=self._duplicates)
         self._pack = Pack(self._blobs)
         self._inflated_pack = Pack(self._blobs)
         self._step_share = 0
@@ -92,6 +94,17 @@ class Ingest:
                 await self._settle_small()
         if self._is_step_full():
             await self._commit()
+
+    async def fail_part(self, error: InvalidDicom) -> None:
+        """Drop the current part: it turned out that there is no whole instance."""
+        large, self._large = self._large, None
+        if large is not None:
+            large.close()
+            await large.tear()
+            await large.drop()
+        self._share.add(-len(self._part))
+        self._part = bytearray()
+        self.refuse_part(error)
 
     def refuse_part(self, error: InvalidDicom) -> None:
         """Record a part that is no Part 10 stream at all (a wrong media type, say)."""
@@ -251,7 +264,7 @@ class Ingest:
             self._archive.pool,
             self._archive.tenant_id,
             [one.instance for one in step.accepted],
-            duplicates=self._settings.duplicates,
+            duplicates=self._duplicates,
             blobs=sizes,
         )
         self._share.add(-share)

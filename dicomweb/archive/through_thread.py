@@ -36,6 +36,13 @@ async def through_thread(
         yield step
 
 
+async def threaded(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield what an iterable gives that reads files or computes, but waits for nobody: made in a thread."""
+    output = iter(chunks)
+    while step := await asyncio.to_thread(_take, output):
+        yield step
+
+
 def _take(output: Iterator[bytes]) -> bytes:
     """The next chunks of a generator joined to one step; empty at its end."""
     held: list[bytes] = []

@@ -28,6 +28,7 @@ class Uploads:
         wait_seconds: float = _WAIT_SECONDS,
     ) -> None:
         self.free = memory_bytes
+        self.large_documents = asyncio.Lock()
         self._large = asyncio.Semaphore(large_parts)
         self._wait_seconds = wait_seconds
 

@@ -1,4 +1,4 @@
-"""Encapsulated pixel data written: offset tables and items around frames whose sizes are known (PS3.5 A.4)."""
+"""Encapsulated pixel data written: offset tables, and items around frames of known sizes (PS3.5 A.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attributes that a client sends in the DICOM JSON Model, checked before anything is done with them (PS3.18 F.2).
+"""Attributes that a client sends in the DICOM JSON Model, checked before they are used (PS3.18 F.2).
 
 Only the shape: whether a value fits its value representation shows when it is written.
 """

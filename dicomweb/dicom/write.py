@@ -18,6 +18,7 @@ from typing import Any
 from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header, explicit_element, padding
 from dicomweb.dicom.file_meta import FileMeta, read_file_meta
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
+from dicomweb.dicom.uid import is_uid, trim_uid
 from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS
 from dicomweb.dicom.window import Window
 from dicomweb.errors import InvalidDicom
@@ -34,6 +35,7 @@ _PIXEL_DATA = 0x7FE00010
 _CHARACTER_SET = "00080005"
 _UTF_8 = {"vr": "CS", "Value": ["ISO_IR 192"]}
 _LONGEST_DECIMAL = 16
+_LONGEST = 0xFFFFFFFE
 # Data sets come from a client here: nested no deeper than the ones that are stored.
 _DEEPEST = 100
 
@@ -109,10 +111,25 @@ def write_part10(
 def write_dataset(
     attributes: Mapping[str, Any], bulkdata: Bulkdata, *, encapsulated: bool = False
 ) -> Iterator[bytes]:
-    """The data set alone. Text goes out in UTF-8 and says so."""
-    if _CHARACTER_SET not in attributes and not json.dumps(attributes, ensure_ascii=False).isascii():
-        attributes = {**attributes, _CHARACTER_SET: _UTF_8}
+    """The data set alone. Text goes out in UTF-8 and says so, whatever the attributes declare."""
+    if not json.dumps(attributes, ensure_ascii=False).isascii():
+        attributes = {**_declared(attributes), _CHARACTER_SET: _UTF_8}
     yield from _elements(attributes, bulkdata, encapsulated, 0)
+
+
+def _declared(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes with UTF-8 as the character set of every item that declares one."""
+    return {
+        tag: _UTF_8 if tag == _CHARACTER_SET else _declared_within(element)
+        for tag, element in attributes.items()
+    }
+
+
+def _declared_within(element: Any) -> Any:
+    items = element.get("Value") if isinstance(element, Mapping) and element.get("vr") == "SQ" else None
+    if not isinstance(items, list):
+        return element
+    return {**element, "Value": [_declared(item) if isinstance(item, Mapping) else item for item in items]}
 
 
 def _elements(
@@ -153,6 +170,8 @@ def _sequence(
 
 
 def _defined(tag: int, vr: str, bulk: Bulk) -> Iterator[bytes]:
+    if bulk.length > _LONGEST:
+        raise InvalidDicom("A value is longer than a data element can be.")
     yield element_header(tag, vr, bulk.length)
     yield from bulk.chunks
     yield padding(vr, bulk.length)
@@ -185,14 +204,16 @@ def _tag(text: str) -> int:
         tag = int(text, 16)
     except ValueError:
         tag = -1
-    if len(text) != 8 or tag < 0:
+    if len(text) != 8 or tag < 0 or not text.isalnum():
         raise InvalidDicom("An attribute of the JSON data set is not named by a tag.")
     return tag
 
 
 def _uid(attributes: Mapping[str, Any], tag: str) -> str:
+    """Empty for what is no UID: the data set says the same, and is refused for it."""
     values = attributes.get(tag, {}).get("Value") or [""]
-    return str(values[0])
+    uid = trim_uid(str(values[0]))
+    return uid if is_uid(uid) else ""
 
 
 # --- values ------------------------------------------------------------------------------------------------
@@ -230,8 +251,26 @@ def _name(value: Any) -> str:
 
 def _numbers(vr: str, values: list[Any]) -> bytes:
     known = VALUE_REPRESENTATIONS[vr]
-    read: Callable[[Any], Any] = float if known.number in "fd" else int
+    if values.count(None) == len(values):
+        return b""
+    read: Callable[[Any], Any] = float if known.number in "fd" else _integer
     return struct.pack(f"<{len(values)}{known.number}", *map(read, values))
+
+
+def _integer(value: Any) -> int:
+    """A whole number, which some writers write as 5.0."""
+    if isinstance(value, str) and not value.lstrip("+-").isdigit():
+        value = float(value)
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    return int(value)
+
+
+def _bytes(_vr: str, values: list[Any]) -> bytes:
+    """Byte strings are inline or bulkdata, never values."""
+    if values:
+        raise ValueError
+    return b""
 
 
 def _tags(_vr: str, values: list[Any]) -> bytes:
@@ -263,6 +302,7 @@ def _decimal(vr: str, value: Any) -> str:
 _Encoder = Callable[[str, list[Any]], bytes]
 _ENCODERS: dict[str, _Encoder] = {
     **{name: _numbers for name, vr in VALUE_REPRESENTATIONS.items() if vr.number},
+    **{name: _bytes for name, vr in VALUE_REPRESENTATIONS.items() if vr.binary and name != "UN"},
     "AT": _tags,
     "DS": _decimals,
     "IS": _decimals,

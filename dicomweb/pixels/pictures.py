@@ -26,10 +26,10 @@ Pixels = NDArray[Any]
 def native_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """Job "picture": the frames of a picture file, after their description (see `unpacked`).
 
-    parameters: media_type; samples_per_pixel, as its sender describes it, or 0. buffers: the file.
+    parameters: samples_per_pixel, as its sender describes it, or 0. buffers: the file.
     Palettes become RGB, alpha is dropped; a picture all of whose pixels are grey may be asked for as such.
     """
-    frames = _frames(buffers[0], parameters["media_type"])
+    frames = _frames(buffers[0])
     pixels = _with_samples(frames, parameters["samples_per_pixel"])
     frame_count, rows, columns = pixels.shape[:3]
     samples = 3 if pixels.ndim == 4 else 1
@@ -39,7 +39,7 @@ def native_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     return _HEADER.pack(len(text)) + text + pixels.astype(f"<u{bits // 8}", copy=False).tobytes()
 
 
-def _frames(file: bytes, media_type: str) -> Pixels:
+def _frames(file: bytes) -> Pixels:
     """(frames, rows, columns[, 3]) of unsigned 8- or 16-bit samples. Raises DecodeFailed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's of large pictures: ours is a refusal
@@ -85,7 +85,7 @@ def _with_samples(pixels: Pixels, samples: int) -> Pixels:
     if samples == 3 and not colour:
         return np.repeat(pixels[..., np.newaxis], 3, axis=-1)
     if samples == 1 and colour:
-        if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
+        if not all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2)):
             raise DecodeFailed("A picture in colour is described as having one sample per pixel.")
         return np.ascontiguousarray(pixels[..., 0])
     return pixels

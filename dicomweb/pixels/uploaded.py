@@ -1,4 +1,4 @@
-"""Pixel data that comes as parts of a store request: what it is stored as (PS3.18 8.7.3, 10.5.2; S-07 to S-09)."""
+"""Pixel data that comes in parts of a store request: what it is stored as (PS3.18 10.5.2; S-07 to S-09)."""
 
 from __future__ import annotations
 
@@ -186,6 +186,35 @@ def unpacked(made: bytes) -> tuple[Picture, int, memoryview]:
 def number_of_frames(frames: int) -> Attributes:
     """Number of Frames as DICOM JSON."""
     return {"vr": "IS", "Value": [frames]}
+
+
+def redescribed(attributes: Attributes, picture: Picture, frames: int) -> Attributes:
+    """The attributes of native pixels made of a picture: what it is, whatever the sender said (S-09).
+
+    The sender's word counts where it says more: which end is white, and which bits are used.
+    """
+    found = picture.attributes()
+    if picture.samples_per_pixel == 1:
+        found.pop("00280004")
+        if not str(_first(attributes, "00280004")).startswith("MONOCHROME"):
+            attributes = {**attributes, "00280004": picture.attributes()["00280004"]}
+    if _first(attributes, "00280100") == picture.bits_allocated:
+        for tag in ("00280101", "00280102", "00280103"):
+            found.pop(tag)
+        attributes = completed(attributes, picture.attributes())
+    if frames > 1 or "00280008" in attributes:
+        found["00280008"] = number_of_frames(frames)
+    kept = {tag: element for tag, element in attributes.items() if tag not in _PALETTE}
+    return {**kept, **found}
+
+
+# Palette tables: pixels that are RGB now have none.
+_PALETTE = frozenset({f"0028{element}" for element in ("1101", "1102", "1103", "1201", "1202", "1203")})
+
+
+def _first(attributes: Attributes, tag: str) -> Any:
+    values = attributes.get(tag, {}).get("Value")
+    return values[0] if values else None
 
 
 def picture_of(head: bytes, syntax: TransferSyntax) -> Picture:

@@ -1,0 +1,182 @@
+"""One instance put together from its metadata and bulkdata, as the Part 10 object that it would be (S-31)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.spool import Spool
+from dicomweb.dicom.base64_text import decoded
+from dicomweb.dicom.fragments import ITEM_TAG, fragments, long_fragments, offset_tables
+from dicomweb.dicom.received_model import Attributes, first_value
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TransferSyntax
+from dicomweb.dicom.video_header import VideoHeader, video_header
+from dicomweb.dicom.write import Bulk, write_part10
+from dicomweb.errors import DecodeFailed, InvalidDicom
+from dicomweb.pixels import uploaded
+
+_PIXEL_DATA = "7FE00010"
+_DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
+_SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """A bulkdata part: `length` bytes at `offset` of the spool. media_type: without parameters."""
+
+    media_type: str
+    transfer_syntax_uid: str
+    offset: int
+    length: int
+
+
+class Assembly:
+    """Makes one instance.
+
+    stated_uid: transfer syntax that the metadata part states, or empty. find: the parts that a BulkDataURI
+    stands for. inline: base64 texts that stayed in the spool, by the BulkDataURI put in their place.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        spool: Spool,
+        stated_uid: str,
+        find: Callable[[str], Sequence[UploadedPart]],
+        inline: Mapping[str, tuple[int, int]],
+    ) -> None:
+        self._archive = archive
+        self._spool = spool
+        self._stated_uid = stated_uid
+        self._find = find
+        self._inline = inline
+        self._pixels: Bulk | None = None
+        self._pixels_uri = ""
+
+    async def part10(self, attributes: Attributes) -> Iterator[bytes]:
+        """The object, in chunks to be taken in a thread. Raises InvalidDicom, then and there too."""
+        attributes, uid = self._with_document(attributes), EXPLICIT_LITTLE
+        uri = attributes.get(_PIXEL_DATA, {}).get("BulkDataURI")
+        if uri is not None and uri not in self._inline:
+            parts = self._parts(uri)
+            if parts[0].media_type in uploaded.PICTURES:
+                attributes = await self._picture(attributes, parts)
+            else:
+                attributes, uid = await asyncio.to_thread(self._pixel_data, attributes, parts)
+        return write_part10(attributes, self._bulk, transfer_syntax_uid=uid)
+
+    def _parts(self, uri: str) -> Sequence[UploadedPart]:
+        parts = self._find(uri)
+        if not parts:
+            raise InvalidDicom("A BulkDataURI of the metadata names no part of the request.")
+        if len({part.media_type for part in parts}) > 1:
+            raise InvalidDicom("The bulkdata parts of one value have different media types.")
+        return parts
+
+    def _chunks(self, parts: Sequence[UploadedPart]) -> Iterator[bytes]:
+        return chain.from_iterable(self._spool.chunks(part.offset, part.length) for part in parts)
+
+    def _bulk(self, uri: str) -> Bulk:
+        """What a BulkDataURI stands for. Raises InvalidDicom."""
+        if self._pixels is not None and uri == self._pixels_uri:
+            return self._pixels
+        if uri in self._inline:
+            place = self._inline[uri]
+            length = sum(len(piece) for piece in decoded(self._spool.chunks(*place)))
+            return Bulk(length, decoded(self._spool.chunks(*place)))
+        parts = self._parts(uri)
+        return Bulk(sum(part.length for part in parts), self._chunks(parts))
+
+    # --- documents (S-10)
+
+    def _with_document(self, attributes: Attributes) -> Attributes:
+        """The type and the true length of an encapsulated document, where the sender left them out."""
+        uri = attributes.get(_DOCUMENT, {}).get("BulkDataURI")
+        if uri is None or uri in self._inline:
+            return attributes
+        (part, *_) = self._parts(uri)
+        found: Attributes = {_DOCUMENT_LENGTH: {"vr": "UL", "Value": [part.length]}}
+        if part.media_type != "application/octet-stream":
+            found[_DOCUMENT_TYPE] = {"vr": "LO", "Value": [part.media_type]}
+        return uploaded.completed(attributes, found)
+
+    # --- pixels (S-07 to S-09)
+
+    async def _picture(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> Attributes:
+        if len(parts) > 1:
+            raise InvalidDicom("Only one picture of this media type makes an instance.")
+        (part,) = parts
+        if part.length > uploaded.LARGEST_PICTURE:
+            raise InvalidDicom("A picture is too large to be turned into native pixels.")
+        samples = first_value(attributes, "00280002")
+        parameters = {"samples_per_pixel": samples if samples in (1, 3) else 0}
+        file = await asyncio.to_thread(self._spool.read, part.offset, part.length)
+        try:
+            made = await self._archive.workers.run("picture", parameters, [file])
+        except DecodeFailed as error:
+            raise InvalidDicom(error.message) from None
+        picture, frames, pixels = uploaded.unpacked(made)
+        self._give(attributes, Bulk(len(pixels), [bytes(pixels)]))
+        return uploaded.redescribed(attributes, picture, frames)
+
+    def _give(self, attributes: Attributes, pixels: Bulk) -> None:
+        """What the top-level pixel data is written from, in place of its parts."""
+        self._pixels, self._pixels_uri = pixels, attributes[_PIXEL_DATA]["BulkDataURI"]
+
+    def _pixel_data(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> tuple[Attributes, str]:
+        """The attributes as they become with these parts, and the transfer syntax. In a thread."""
+        first = parts[0]
+        head = self._spool.read(first.offset, min(first.length, uploaded.HEAD_BYTES))
+        video = self._video(first) if first.media_type.startswith("video/") else None
+        stated = first.transfer_syntax_uid or self._stated_uid
+        syntax = uploaded.upload_syntax(first.media_type, stated, head, video)
+        if not syntax.encapsulated:
+            return attributes, EXPLICIT_LITTLE
+        if head.startswith(ITEM_TAG) and len(parts) == 1:
+            self._give(attributes, self._encapsulated_already(first))
+            return attributes, syntax.uid
+        if syntax.video:
+            found = uploaded.video_attributes(video) if video else {}
+            self._give(attributes, Bulk(0, long_fragments(sum(p.length for p in parts), self._chunks(parts))))
+            return uploaded.completed(attributes, found), syntax.uid
+        return self._frames(attributes, syntax, parts, head), syntax.uid
+
+    def _frames(
+        self, attributes: Attributes, syntax: TransferSyntax, parts: Sequence[UploadedPart], head: bytes
+    ) -> Attributes:
+        """One part a frame, each the bare codestream (PS3.5 A.4)."""
+        if not uploaded.is_described(attributes):
+            offset, _ = uploaded.codestream_range(head, len(head))
+            found = uploaded.picture_of(head[offset:], syntax).attributes()
+            attributes = uploaded.completed(attributes, found)
+        if len(parts) > 1:
+            frames = {"00280008": uploaded.number_of_frames(len(parts))}
+            attributes = uploaded.completed(attributes, frames)
+        places = [self._codestream(part) for part in parts]
+        lengths = [length for _, length in places]
+        attributes, basic = offset_tables(attributes, lengths)
+        items = fragments(lengths, lambda index: self._spool.chunks(*places[index]), offset_table=basic)
+        self._give(attributes, Bulk(0, items))
+        return attributes
+
+    def _codestream(self, part: UploadedPart) -> tuple[int, int]:
+        head = self._spool.read(part.offset, min(part.length, 4096))
+        offset, length = uploaded.codestream_range(head, part.length)
+        return part.offset + offset, length
+
+    def _encapsulated_already(self, part: UploadedPart) -> Bulk:
+        """A value with its items, as it stands in a data set, which some senders pass on."""
+        length = part.length
+        if self._spool.read(part.offset + max(length - 8, 0), min(length, 8)) == _SEQUENCE_END:
+            length -= 8
+        return Bulk(0, self._spool.chunks(part.offset, length))
+
+    def _video(self, part: UploadedPart) -> VideoHeader | None:
+        return video_header(partial(self._read_within, part), part.length)
+
+    def _read_within(self, part: UploadedPart, offset: int, length: int) -> bytes:
+        return self._spool.read(part.offset + offset, max(min(length, part.length - offset), 0))

@@ -1,0 +1,71 @@
+"""The body of a store request without its transfer and content codings, bounded while it is read (S-12)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+
+from dicomweb.errors import ArchiveError, ClientGone, InvalidRequest, TooLarge, UnsupportedMediaType
+
+# The most bytes that one received chunk may inflate to at a time: a bomb is written piece by piece,
+# and the body limit and the disk watermark see each.
+_INFLATE_STEP = 1 << 20
+_GZIP = 31  # window bits of zlib that demand a gzip header
+
+
+async def store_body(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The request body without its Content-Encoding, bounded. Raises TooLarge, ClientGone."""
+    declared = request.headers.get("content-length", "")
+    if limit and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", ""):
+        raise UnsupportedMediaType("The Content-Encoding of the request is not one of: gzip, identity.")
+    chunks = _received(request)
+    if encoding.endswith("gzip"):
+        chunks = _inflated(chunks)
+    total = 0
+    async for chunk in chunks:
+        total += len(chunk)
+        if limit and total > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+def _too_large(limit: int) -> ArchiveError:
+    return TooLarge(
+        f"The request body is larger than this server's limit of {limit} bytes.",
+        hint="Send the instances in several requests.",
+    )
+
+
+async def _received(request: Request) -> AsyncIterator[bytes]:
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("The client closed the connection before the request was whole.")
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body"):
+            return
+
+
+async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Undo gzip in bounded steps; a stream may have several members, one after the other (RFC 1952)."""
+    inflater = zlib.decompressobj(wbits=_GZIP)
+    try:
+        async for chunk in chunks:
+            waiting = chunk
+            while waiting:
+                if inflater.eof:
+                    inflater = zlib.decompressobj(wbits=_GZIP)
+                piece = inflater.decompress(waiting, _INFLATE_STEP)
+                waiting = inflater.unconsumed_tail or inflater.unused_data
+                if piece:
+                    yield piece
+    except zlib.error as error:
+        raise InvalidRequest("The request body is not the gzip stream that its header announces.") from error
+    if not inflater.eof:
+        raise InvalidRequest("The gzip stream of the request body is cut off.")
