@@ -1,8 +1,9 @@
-"""All bulkdata of a study, series or instance: what `application/octet-stream` means there (M-01)."""
+"""All bulkdata, or all pixel data, of a study, series or instance (PS3.18 10.4.1.1.5; M-01, W-07, W-40)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from dicomweb.archive.archive import Archive
@@ -12,50 +13,85 @@ from dicomweb.archive.retrieve import RetrievePlan
 from dicomweb.catalog.bulkdata_index import bulkdata_indexes
 from dicomweb.catalog.lookup import BulkdataPlace, Contents, InstanceSource, contents, instance_pages
 from dicomweb.dicom.target import Target
-from dicomweb.errors import NotFound
-from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, negotiate
+from dicomweb.errors import BlobMissing, NotFound
+from dicomweb.protocol.negotiate import Acceptable, Chosen, Resource, Stored, negotiate
+
+# Pixel Data, Float and Double Float Pixel Data of the data set itself: icons are no pixel data (W-40).
+_PIXEL_DATA = ("7FE00008", "7FE00009", "7FE00010")
+# Parts of one instance up to here are made before the answer begins, so that its length is known.
+_HELD_PARTS = 2048
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What is below a target. damaged: instances whose values cannot be read. parts: how many, as stored."""
+
+    forms: dict[Stored, None] = field(default_factory=dict)
+    damaged: int = 0
+    parts: int = 0
 
 
 async def plan_instance_bulkdata(archive: Archive, target: Target, accept: Acceptable) -> RetrievePlan:
-    """Choose the form of every bulkdata value below the target. Raises NotFound, Gone, NotAcceptable."""
+    """Choose the form of every bulkdata value below the target, or of its pixel data alone.
+
+    accept: of Resource.BULKDATA or Resource.PIXELDATA. An instance has one pixel data at most, which may go
+    out as a single part (G-36). Raises NotFound, Gone, NotAcceptable, BlobMissing.
+    """
     found = await contents(archive.pool, archive.tenant_id, target)
-    forms: dict[Stored, None] = {}
-    async for value in _values(archive, target, found):
-        forms[value.form] = None
-    if not forms:
-        raise NotFound("The target has no bulkdata.")
-    answer = negotiate(accept, list(forms), single_item=False)
-    chosen = dict(zip(forms, answer.parts, strict=True))
+    only_pixels = accept.resource is Resource.PIXELDATA
+    survey = await _survey(archive, target, found, only_pixels)
+    answer = negotiate(accept, survey.forms, single_item=only_pixels and target.level == "instance")
+    chosen = dict(zip(survey.forms, answer.parts, strict=True))
+    stream = partial(_parts, archive, target, found, chosen, only_pixels)
+    held = target.level == "instance" and survey.parts <= _HELD_PARTS
     return RetrievePlan(
-        multipart=True,
+        multipart=answer.multipart,
         root_type=answer.root_type,
         forms=sorted({part.content_type for part in answer.parts if part is not None}),
-        complete=answer.complete,
-        parts=None,
-        stream=partial(_parts, archive, target, found, chosen),
+        complete=answer.complete and not survey.damaged,
+        parts=[part async for part in stream()] if held else None,
+        stream=stream,
         version=f"{found.revision:x}",
         modified=found.modified,
     )
 
 
-async def _parts(
-    archive: Archive, target: Target, found: Contents, chosen: dict[Stored, Chosen | None]
-) -> AsyncIterator[Part]:
-    async for value in _values(archive, target, found):
-        form = chosen.get(value.form)
-        if form is not None:
-            async for part in value_parts(archive, value, form):
-                yield part
-
-
-async def _values(archive: Archive, target: Target, found: Contents) -> AsyncIterator[Value]:
+async def _survey(archive: Archive, target: Target, found: Contents, only_pixels: bool) -> _Survey:
+    survey = _Survey()
     async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        async for value in _page_values(archive, [source for source in page if not source.is_damaged]):
-            yield value
+        survey.damaged += sum(source.is_damaged for source in page)
+        async for value in _page_values(archive, page, only_pixels):
+            survey.forms[value.form] = None
+            survey.parts += value.form.codestreams
+    if not survey.forms and survey.damaged:
+        raise BlobMissing("The stored bytes of the target are damaged or missing.")
+    if not survey.forms:
+        raise NotFound("The target has no pixel data." if only_pixels else "The target has no bulkdata.")
+    return survey
 
 
-async def _page_values(archive: Archive, page: Sequence[InstanceSource]) -> AsyncIterator[Value]:
-    indexes = await bulkdata_indexes(archive.pool, [source.instance_row for source in page])
-    for source in page:
+async def _parts(
+    archive: Archive,
+    target: Target,
+    found: Contents,
+    chosen: dict[Stored, Chosen | None],
+    only_pixels: bool,
+) -> AsyncIterator[Part]:
+    async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
+        async for value in _page_values(archive, page, only_pixels):
+            form = chosen.get(value.form)
+            if form is not None:
+                async for part in value_parts(archive, value, form):
+                    yield part
+
+
+async def _page_values(
+    archive: Archive, page: Sequence[InstanceSource], only_pixels: bool
+) -> AsyncIterator[Value]:
+    """The values of the instances that can be read."""
+    intact = [source for source in page if not source.is_damaged]
+    indexes = await bulkdata_indexes(archive.pool, [source.instance_row for source in intact])
+    for source in intact:
         for path, (vr, offset, length) in indexes.get(source.instance_row, {}).items():
-            yield await locate_value(archive, BulkdataPlace(source, vr, offset, length), path)
+            if not only_pixels or path in _PIXEL_DATA:
+                yield await locate_value(archive, BulkdataPlace(source, vr, offset, length), path)

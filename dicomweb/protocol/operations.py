@@ -96,6 +96,7 @@ RETRIEVE_INSTANCES = Operation(
     "Retrieve the instances of a study, of a series, or one, as DICOM.",
     "10.4.1.1.1",
     Resource.INSTANCES,
+    gives=("application/zip",),
     parameters=(ACCEPT,),
     statuses=_READ | _PARTLY,
     conditional=True,
@@ -226,6 +227,27 @@ WADO_URI = Operation(
         _VIEWPORT,
     ),
     statuses=_READ | {206: "The asked range."},
+    conditional=True,
+    ranges=True,
+)
+
+RETRIEVE_ALL_BULKDATA = Operation(
+    "retrieveAllBulkdata",
+    "Retrieve every value below the target that metadata gives by BulkDataURI.",
+    "10.4.1.1.5",
+    Resource.BULKDATA,
+    parameters=(ACCEPT,),
+    statuses=_READ | _PARTLY,
+    conditional=True,
+    ranges=True,
+)
+RETRIEVE_PIXELDATA = Operation(
+    "retrievePixeldata",
+    "Retrieve the pixel data of every instance that has some.",
+    "10.4.1.1.5",
+    Resource.PIXELDATA,
+    parameters=(ACCEPT,),
+    statuses=_READ | _PARTLY,
     conditional=True,
     ranges=True,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -9,9 +10,37 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Part
-from dicomweb.web.conditions import not_modified
-from dicomweb.web.responses import Streamed, related, single_part
+from dicomweb.archive.retrieve import RetrievePlan
+from dicomweb.protocol.warning import warning_header
+from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
+from dicomweb.web.responses import Streamed, related, related_stream, single_part
 from dicomweb.web.targets import base_url, range_of
+
+_INCOMPLETE = "Some instances are left out: they are damaged, or cannot be given in the requested form"
+
+
+def answer_plan(request: Request, plan: RetrievePlan) -> Response | Streamed:
+    """Answer with what was planned for a target of many parts; 206 where some are left out (W-60, Z-02)."""
+    base, status = base_url(request), 200
+    headers = cache_headers(plan.version, str(plan.multipart), *plan.forms, base, modified=plan.modified)
+    if not plan.complete:
+        # The tag only makes the boundary: no copy may be kept.
+        headers = cache_headers(plan.version, secrets.token_hex()) | NO_COPY
+        headers["Warning"] = warning_header(base, _INCOMPLETE)
+        status = 206
+    if plan.parts is not None:
+        return answer_parts(request, plan.parts, multipart=plan.multipart, headers=headers, status=status)
+    if not_modified(request, headers):
+        return Response(status_code=304, headers=headers)
+    return related_stream(
+        request.state.archive,
+        plan.stream(),
+        base=base,
+        root_type=plan.root_type,
+        seed=headers["ETag"].encode(),
+        headers=headers,
+        status=status,
+    )
 
 
 def answer_parts(

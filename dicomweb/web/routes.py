@@ -14,6 +14,7 @@ from dicomweb.settings import BASE_PATH
 from dicomweb.web import (
     bulkdata,
     capabilities,
+    collections,
     delete,
     frames,
     health,
@@ -39,6 +40,8 @@ _INSTANCE = _SERIES + "/instances/{instance}"
 _RETRIEVE = (retrieve.instances, operations.RETRIEVE_INSTANCES)
 _THUMBNAIL = (thumbnail.thumbnail, operations.RETRIEVE_THUMBNAIL)
 _WADO_URI = (wado_uri.wado_uri, operations.WADO_URI)
+_BULKDATA = (collections.bulkdata, operations.RETRIEVE_ALL_BULKDATA)
+_PIXELDATA = (collections.pixeldata, operations.RETRIEVE_PIXELDATA)
 _RENDERED = (rendered.rendered, operations.RETRIEVE_RENDERED)
 _METADATA = (metadata.metadata, operations.RETRIEVE_METADATA)
 _SEARCH_SERIES = (search.series, operations.SEARCH_SERIES)
@@ -57,6 +60,8 @@ _STUDIES_SERVICE = [
     _resource(_INSTANCE + "/metadata", GET=_METADATA),
     _resource(_INSTANCE + "/bulkdata/{path:path}", GET=(bulkdata.bulkdata, operations.RETRIEVE_BULKDATA)),
     _resource(_STUDY + "/metadata", GET=_METADATA),
+    *(_resource(level + "/bulkdata", GET=_BULKDATA) for level in (_INSTANCE, _SERIES, _STUDY)),
+    *(_resource(level + "/pixeldata", GET=_PIXELDATA) for level in (_INSTANCE, _SERIES, _STUDY)),
     _resource(_INSTANCE + "/frames/{frames}/rendered", GET=_RENDERED),
     _resource(_INSTANCE + "/rendered", GET=_RENDERED),
     _resource(_SERIES + "/rendered", GET=_RENDERED),

@@ -237,7 +237,6 @@ def test_one_bit_frames_are_cut_out_bit_by_bit(client: Client) -> None:
         ("/frames/999999999", 404),
         ("/bulkdata/00420011", 404),
         ("/bulkdata/nonsense", 400),
-        ("/bulkdata", 404),
         ("/nonsense", 404),
     ],
 )
