@@ -1,7 +1,7 @@
 """What the worker processes do for documents: parameters and bytes in, bytes out (dicomweb/pixels/jobs.py).
 
 Every job that reads an object takes its DICOM JSON as the first buffer and, behind it, the bulk values
-that `bulk_paths` asks for; parameters["bulk"] holds their paths in the same order.
+that `needs.bulk_needs` asks for; parameters["bulk"] holds their paths in the same order.
 """
 
 from __future__ import annotations
@@ -12,18 +12,26 @@ from typing import Any
 from dicomweb.dicom.write import read_json
 from dicomweb.documents import html, plain_text
 from dicomweb.documents.attributes import Item
+from dicomweb.documents.contours import contours_drawing, contours_thumbnail, structures_of
+from dicomweb.documents.ecg_paper import ecg_drawing, is_electrocardiogram
 from dicomweb.documents.icon import icon
 from dicomweb.documents.links import FROM_RENDERED_INSTANCE
 from dicomweb.documents.listing import listing_page
 from dicomweb.documents.page import Page
 from dicomweb.documents.picture import PictureForm, drawn
 from dicomweb.documents.report import report_page
+from dicomweb.documents.waveform import excerpt, groups_of
+from dicomweb.documents.waveform_chart import chart_drawing
+from dicomweb.documents.waveform_notes import waveform_notes
 from dicomweb.errors import DecodeFailed, InvalidDicom
 
 _WRITERS: dict[str, Callable[[Page, str], bytes]] = {
     "text/html": html.written,
     "text/plain": plain_text.written,
 }
+
+# What of a waveform can be told apart in a thumbnail.
+_THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS = 2.5, 3
 
 
 def report_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
@@ -42,6 +50,34 @@ def report_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
 def icon_job(parameters: dict[str, Any], _: Sequence[bytes]) -> bytes:
     """An icon. sop_class_uid, modality: of the object. request: RenderRequest.to_parameters()."""
     drawing = icon(parameters.get("sop_class_uid") or "", parameters.get("modality") or "")
+    return drawn(drawing, PictureForm.of(parameters))
+
+
+def waveform_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
+    """A waveform drawn: electrocardiograms on their paper, others as charts.
+
+    bulk: paths of the buffers behind the first. request: RenderRequest.to_parameters(); its media type may
+    be image/svg+xml too. Its annotation is printed above; a thumbnail shows the traces alone.
+    """
+    document = document_of(parameters, buffers)
+    request = parameters.get("request") or {}
+    groups = groups_of(document)
+    draw = ecg_drawing if all(map(is_electrocardiogram, groups)) else chart_drawing
+    if request.get("thumbnail"):
+        drawing = draw([excerpt(groups[0], _THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS)], [], small=True)
+    else:
+        drawing = draw(groups, [*(request.get("annotation") or ()), *waveform_notes(document)])
+    return drawn(drawing, PictureForm.of(parameters))
+
+
+def contours_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
+    """The contours of an RT structure set drawn from three sides; parameters as those of waveform_job."""
+    request = parameters.get("request") or {}
+    structures = structures_of(document_of(parameters, buffers))
+    if request.get("thumbnail"):
+        drawing = contours_thumbnail(structures)
+    else:
+        drawing = contours_drawing(structures, request.get("annotation") or ())
     return drawn(drawing, PictureForm.of(parameters))
 
 

@@ -59,7 +59,7 @@ def _label(pen: ImageDraw.ImageDraw, label: Label, scale: float, corner: tuple[f
     if size < _SMALLEST_TEXT or not label.text:
         return
     place = (corner[0] + label.x * scale, corner[1] + label.y * scale)
-    stroke = size / 24 if label.bold else 0
+    stroke = size / 40 if label.bold else 0
     pen.text(
         place,
         label.text,

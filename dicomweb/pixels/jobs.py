@@ -23,6 +23,10 @@ JOBS: dict[str, str] = {
     "transcode": "dicomweb.pixels.transcode:transcode_job",
     "report": "dicomweb.documents.jobs:report_job",
     "icon": "dicomweb.documents.jobs:icon_job",
+    "waveform": "dicomweb.documents.jobs:waveform_job",
+    "contours": "dicomweb.documents.jobs:contours_job",
+    "pdf_page": "dicomweb.documents.pdf_page:pdf_page_job",
+    "video_frame": "dicomweb.documents.video_frame:video_frame_job",
     "picture": "dicomweb.pixels.pictures:native_job",
 }
 """Job name -> "module:function"."""

@@ -1,0 +1,59 @@
+"""The first frame of a video as a picture, by PyAV (the extra [video])."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from dicomweb.documents.picture import PictureForm, encoded, framed
+from dicomweb.errors import DecodeFailed
+
+MOST_BYTES = 32 << 20
+"""The beginning of a video that is enough for its first frame; a file whose index is at its end needs all."""
+_MOST_PIXELS = 8192 * 4320
+# Containers and bare streams that the video transfer syntaxes hold (PS3.5 8.2.5 to 8.2.8): nothing that
+# names other files.
+_FORMATS = "mpegts,mpeg,mpegvideo,mov,mp4,h264,hevc,matroska,webm"
+# Packets without a picture before the first one.
+_MOST_PACKETS = 2_000
+
+
+def installed() -> bool:
+    """Whether frames of videos can be shown here."""
+    return find_spec("av") is not None
+
+
+def video_frame_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
+    """The first frame that decodes. The one buffer: the video, or its beginning.
+
+    request: RenderRequest.to_parameters().
+    """
+    if not installed():
+        raise DecodeFailed("Frames of videos cannot be shown here: the extra [video] is not installed.")
+    form = PictureForm.of(parameters)
+    return encoded(framed(_frame(buffers[0]), form), form)
+
+
+def _frame(data: bytes) -> Image.Image:
+    import av
+
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    try:
+        with av.open(BytesIO(data), options=options) as container:
+            stream = container.streams.video[0]
+            if stream.codec_context.width * stream.codec_context.height > _MOST_PIXELS:
+                raise DecodeFailed("The frames of the video are too large to be shown.")
+            stream.thread_count = 1
+            for number, packet in enumerate(container.demux(stream)):
+                for frame in packet.decode():
+                    picture: Image.Image = frame.to_image()
+                    return picture
+                if number > _MOST_PACKETS:
+                    break
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise DecodeFailed("The video cannot be decoded.") from error
+    raise DecodeFailed("The video holds no frame that can be decoded.")
