@@ -12,7 +12,8 @@ from typing import Any
 from dicomweb.dicom.write import read_json
 from dicomweb.documents import html, plain_text
 from dicomweb.documents.attributes import Item
-from dicomweb.documents.contours import contours_drawing, contours_thumbnail, structures_of
+from dicomweb.documents.contour_views import contours_drawing, contours_thumbnail
+from dicomweb.documents.contours import structures_of
 from dicomweb.documents.ecg_paper import ecg_drawing, is_electrocardiogram
 from dicomweb.documents.icon import icon
 from dicomweb.documents.links import FROM_RENDERED_INSTANCE
