@@ -101,6 +101,11 @@ class Within:
     last: int | None
     is_range: bool = False
 
+    @property
+    def is_reversed(self) -> bool:
+        """Whether it ends before it begins: a time of day may, together with a range of dates (Q-26)."""
+        return self.first is not None and self.last is not None and self.first > self.last
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
@@ -320,6 +325,9 @@ def _date_interval(text: str) -> Interval | None:
 _DateReader = Callable[[str], Interval | None]
 
 
+REVERSED = "is a range that ends before it begins"
+
+
 def _parse_range(read: _DateReader, form: str, value: str, _options: MatchingOptions) -> Test:
     """A single value or `a-b`, `a-`, `-b`, all inclusive, each covering its precision (Q-24, Q-25)."""
     single = read(value)
@@ -330,8 +338,8 @@ def _parse_range(read: _DateReader, form: str, value: str, _options: MatchingOpt
     if not dash or (first and ends[0] is None) or (last and ends[1] is None) or not (first or last):
         raise _BadValue(f"is not a {form} or a range of them")
     within = Within(ends[0] and ends[0][0], ends[1] and ends[1][1], is_range=True)
-    if within.first is not None and within.last is not None and within.first > within.last:
-        raise _BadValue("is a range that ends before it begins")
+    if within.is_reversed and read is not time_interval:  # of a time, only its date can tell
+        raise _BadValue(REVERSED)
     return within
 
 

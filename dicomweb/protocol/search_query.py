@@ -15,7 +15,18 @@ from dicomweb.dicom.dictionary import private_vr_of, vr_of
 from dicomweb.dicom.matching import clean_text
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.attribute_path import Path, ignored, is_walkable, parse_fields, parse_path
-from dicomweb.protocol.search_key import MatchingOptions, Test, TextIs, Universal, any_of, decode, parse_test
+from dicomweb.protocol.search_key import (
+    REVERSED,
+    AnyOf,
+    MatchingOptions,
+    Test,
+    TextIs,
+    Universal,
+    Within,
+    any_of,
+    decode,
+    parse_test,
+)
 
 # More keys than any client asks, few enough that each may cost a test per row.
 MAX_KEYS = 100
@@ -213,7 +224,7 @@ def _attribute(name: str, value: bytes, creators: Mapping[Path, str]) -> _Attrib
     return _Attribute(name, path, private_vr_of(creator, path[-1]), value, creator) if creator else None
 
 
-def _keys(attributes: Iterable[_Attribute], options: MatchingOptions) -> list[Key]:
+def _keys(attributes: Sequence[_Attribute], options: MatchingOptions) -> list[Key]:
     """One key an attribute: repeated UI keys join to a list, any other repeat is refused (Q-33)."""
     keys: dict[Path, Key] = {}
     for attribute in attributes:
@@ -224,7 +235,32 @@ def _keys(attributes: Iterable[_Attribute], options: MatchingOptions) -> list[Ke
         keys[attribute.path] = Key(attribute.path, attribute.vr, test, attribute.creator)
     if len(keys) > MAX_KEYS:
         raise InvalidRequest(f"A search takes at most {MAX_KEYS} matching keys.")
+    for attribute in attributes:
+        if _is_reversed(keys[attribute.path].test) and not _is_combined(attribute.path, keys):
+            raise InvalidRequest(f"The value of the matching key {attribute.name} {REVERSED}.")
     return list(keys.values())
+
+
+# Time -> the date that it makes one interval with (Q-26).
+_DATES: Mapping[Path, Path] = {(0x00080030,): (0x00080020,), (0x00400245,): (0x00400244,)}
+
+
+def _is_reversed(test: Test) -> bool:
+    if isinstance(test, AnyOf):
+        return any(map(_is_reversed, test.tests))
+    return isinstance(test, Within) and test.is_reversed
+
+
+def _is_combined(time: Path, keys: Mapping[Path, Key]) -> bool:
+    """Whether a range of more than one day goes with the time, so that the earlier time is of a later day."""
+    date = keys.get(_DATES.get(time, ()))
+    return (
+        date is not None
+        and isinstance(keys[time].test, Within)
+        and isinstance(date.test, Within)
+        and date.test.is_range
+        and (date.test.first is None or date.test.first != date.test.last)
+    )
 
 
 def _joined(attribute: _Attribute, earlier: Test, later: Test) -> Test:

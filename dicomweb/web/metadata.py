@@ -25,7 +25,9 @@ async def metadata(request: Request) -> Response | Streamed:
     wanted = parse_metadata_filter(request.scope["query_string"])
     found = await contents_of(archive, target)  # 404, 410
     base, coding = base_url(request), content_coding(request, CODINGS)
-    headers = cache_headers(f"{found.revision:x}", base, form.root_type, coding, wanted.key)
+    headers = cache_headers(
+        f"{found.revision:x}", base, form.root_type, coding, wanted.key, modified=found.modified
+    )
     if not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     packing = packing_of(form, headers["ETag"])

@@ -327,6 +327,18 @@ def ranges_of(values: list[str]) -> st.SearchStrategy[tuple[str, str]]:
     return pairs.map(lambda pair: (pair[0], pair[1]) if not pair[1] else (min(pair), max(pair))).filter(any)
 
 
+_TIMES = ["", "10", "1000", "1759", "18"]
+
+
+def moments_between(date_key: str, time_key: str) -> st.SearchStrategy[Criterion]:
+    """Two ranges; that of times may end before it begins where the dates are a range of several days."""
+    times = st.tuples(st.sampled_from(_TIMES), st.sampled_from(_TIMES)).filter(any)
+    ranges = st.tuples(ranges_of(DATES), times).filter(
+        lambda pair: pair[0][0] != pair[0][1] or not pair[1][1] or pair[1][0] <= pair[1][1]
+    )
+    return ranges.map(lambda pair: started_between(date_key, time_key, *pair))
+
+
 REQUESTS = "RequestAttributesSequence"
 PATTERNS = ["P*", "?1", "P?1", "*1", "*", "P%*", "P_*", "*x*"]
 
@@ -355,11 +367,8 @@ DECLARED: list[st.SearchStrategy[Criterion]] = [
         lambda value: in_one_item(REQUESTS, ScheduledProcedureStepID=value)
     ),
     st.just(in_one_item(REQUESTS, ScheduledProcedureStepID="S1", RequestedProcedureID="R2")),
-    st.builds(started_between, st.just("StudyDate"), st.just("StudyTime"),
-              ranges_of(DATES), ranges_of(["10", "1000", "1759", "18"])),
-    st.builds(started_between, st.just("PerformedProcedureStepStartDate"),
-              st.just("PerformedProcedureStepStartTime"),
-              ranges_of(DATES), ranges_of(["10", "1000", "1759", "18"])),
+    moments_between("StudyDate", "StudyTime"),
+    moments_between("PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime"),
 ]  # fmt: skip
 
 UNDECLARED: list[st.SearchStrategy[Criterion]] = [

@@ -209,6 +209,28 @@ def test_more_keys_than_any_client_asks_are_refused() -> None:
 # --- dates and times -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("query", "allowed"),
+    [
+        ("StudyTime=18-10", False),
+        ("StudyDate=20240101&StudyTime=18-10", False),
+        ("StudyDate=20240101-20240101&StudyTime=18-10", False),
+        ("StudyDate=20240101-20240102&StudyTime=18-10,20-21", False),
+        ("SeriesTime=18-10&StudyDate=20240101-20240102", False),
+        ("StudyDate=20240101-20240102&StudyTime=18-10", True),
+        ("StudyTime=18-10&StudyDate=20240101-", True),
+        ("PerformedProcedureStepStartTime=18-10&PerformedProcedureStepStartDate=-20240101", True),
+    ],
+)
+def test_a_time_may_be_earlier_on_a_later_day(query: str, *, allowed: bool) -> None:
+    """Q-24, and Q-26: the two ranges are one interval."""
+    if allowed:
+        parse(query)
+    else:
+        with pytest.raises(InvalidRequest):
+            parse(query)
+
+
 def test_dates_single_open_and_closed() -> None:
     assert only_test("StudyDate=20240101") == Within(20240101, 20240101)
     assert only_test("StudyDate=2024.01.01") == Within(20240101, 20240101)
