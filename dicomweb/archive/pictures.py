@@ -1,18 +1,21 @@
-"""Making one picture, drawing or text of an instance in the workers; what is made is kept (derived)."""
+"""One part of a rendered answer: a picture, drawing or text, made in the workers and kept, or as stored."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from dicomweb.archive.derived import derived
-from dicomweb.archive.parts import Literal, Part
+from dicomweb.archive.parts import Body, Literal, Part
+from dicomweb.archive.stored_forms import document_body, video_body
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import InstanceSource
+from dicomweb.dicom.native_xml import native_xml_of
+from dicomweb.documents.needs import bulk_needs
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.rendering.annotation import annotation_lines
@@ -23,27 +26,35 @@ from dicomweb.protocol.rendered_forms import Rendering
 from dicomweb.protocol.rendered_query import RenderedQuery
 
 # Of an animation, whose frames are all held by one worker while it is made.
-_MOST_ANIMATED_FRAMES = 1024
+_MOST_ANIMATED_FRAMES = 1000
 _MOST_ANIMATED_BYTES = 256 << 20
+_BULKDATA_KEY = b'"BulkDataURI":"'
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How everything in an answer is shown.
+
+    query: of pictures. base: of the links in texts. charset: of texts of a media type, as IANA names it.
+    """
+
+    query: RenderedQuery = field(default_factory=RenderedQuery)
+    base: str = ""
+    charset: Callable[[str], str] = field(default=lambda _media_type: "UTF-8", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """One part of an answer: what of an instance is shown, and how.
+    """What of an instance is shown, and as what.
 
     numbers: of the frames, from 1; one for a still, several for an animation, none for what has no frames.
     """
 
     subject: Subject
     media_type: str
-    asked: RenderedQuery
+    manner: Manner
     numbers: Sequence[int] = ()
     thumbnail: bool = False
-
-    @property
-    def content_type(self) -> str:
-        """Media type with its charset."""
-        return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
 
     @property
     def location(self) -> str:
@@ -55,26 +66,27 @@ class Showing:
 
     async def part(self) -> Part:
         """The part, made or found. Raises DecodeFailed, InvalidRequest, BlobMissing, Unavailable."""
-        subject = self.subject
-        form = (self.media_type, repr(self.asked), str(self.thumbnail))
-        key: list[str | int | InstanceSource] = [subject.source, "rendered", *form, *self.numbers]
-        data = await derived(
-            subject.archive, key, partial(_thumbnail if self.thumbnail else _MAKERS[subject.rendering], self)
-        )
-        return Part(self.content_type, [Literal(data)], self.location)
+        rendering = self.subject.rendering
+        if rendering in _AS_STORED and not self.thumbnail:
+            return Part(self.media_type, await _AS_STORED[rendering](self.subject), self.location)
+        form = (self.media_type, repr(self.manner.query), str(self.thumbnail))
+        key: list[str | int | InstanceSource] = [self.subject.source, "rendered", *form, *self.numbers]
+        content_type, make = self.media_type, _thumbnail if self.thumbnail else _MAKERS[rendering]
+        if self.media_type.startswith("text/"):
+            charset = self.manner.charset(self.media_type)
+            key += [charset, self.manner.base]
+            content_type = f"{self.media_type}; charset={charset}"
+        data = await derived(self.subject.archive, key, partial(make, self))
+        return Part(content_type, [Literal(data)], self.location)
 
     async def request(self) -> RenderRequest:
         """What a worker is asked for."""
-        lines: tuple[str, ...] = ()
-        if self.asked.annotation:
+        asked, lines = self.manner.query, []
+        if asked.annotation:
             attributes = await self.subject.attributes()
-            for keyword in self.asked.annotation:
-                lines += annotation_lines(attributes, keyword)
-        asked = RenderRequest.from_parameters(self.asked.picture_parameters())
-        return replace(asked, media_type=self.media_type, annotation=lines, thumbnail=self.thumbnail)
-
-
-Maker = Callable[[Showing], Awaitable[bytes]]
+            lines = [line for keyword in asked.annotation for line in annotation_lines(attributes, keyword)]
+        request = RenderRequest.from_parameters(asked.picture_parameters())
+        return replace(request, media_type=self.media_type, annotation=tuple(lines), thumbnail=self.thumbnail)
 
 
 async def _image(showing: Showing) -> bytes:
@@ -83,7 +95,6 @@ async def _image(showing: Showing) -> bytes:
     request = await showing.request()
     region_of(request.viewport, layout.rows, layout.columns)  # raises InvalidRequest
     displays = await _displays(subject, showing.numbers)
-    paths = [bulk_paths(display) for display in displays]
     parameters: dict[str, Any] = {
         "layout": asdict(layout),
         "transfer_syntax_uid": subject.frame_syntax_uid,
@@ -92,9 +103,9 @@ async def _image(showing: Showing) -> bytes:
 
     async def buffers() -> list[bytes]:
         frames, bulk = [], []
-        for number, needed in zip(showing.numbers, paths, strict=True):
+        for number, display in zip(showing.numbers, displays, strict=True):
             frames.append(await subject.frame(number))
-            bulk += await subject.bulk(needed)
+            bulk += await subject.bulk([(path, None) for path in bulk_paths(display)])
             if len(displays) > 1 and sum(map(len, frames)) + sum(map(len, bulk)) > _MOST_ANIMATED_BYTES:
                 raise DecodeFailed("The frames are too large for one animation.")
         return frames + bulk
@@ -115,9 +126,36 @@ async def _displays(subject: Subject, numbers: Sequence[int]) -> list[dict[str, 
 
 
 async def _report(showing: Showing) -> bytes:
-    """A structured report or a table of attributes as text."""
-    parameters = {"media_type": showing.media_type, "charset": "utf-8"}
-    return await showing.subject.archive.workers.run("report", parameters, [await showing.subject.metadata()])
+    """A report, or a table of attributes, as text."""
+    if showing.media_type == "text/xml":
+        return await _native_xml(showing)
+    charset = showing.manner.charset(showing.media_type)
+    parameters = {"media_type": showing.media_type, "charset": charset, "base": f"{showing.manner.base}/"}
+    return await _document(showing, "report", parameters)
+
+
+async def _native_xml(showing: Showing) -> bytes:
+    """The attributes in XML (PS3.19 A)."""
+    text = (await showing.subject.metadata()).replace(
+        _BULKDATA_KEY, _BULKDATA_KEY + showing.manner.base.encode()
+    )
+    return await asyncio.to_thread(lambda: b"".join(native_xml_of(text)))
+
+
+async def _drawing(showing: Showing, job: str) -> bytes:
+    return await _document(showing, job, {"request": (await showing.request()).to_parameters()})
+
+
+async def _document(showing: Showing, job: str, parameters: dict[str, Any]) -> bytes:
+    """What a job of dicomweb.documents makes of an object."""
+    subject = showing.subject
+    needs = await asyncio.to_thread(bulk_needs, job, await subject.attributes())
+
+    async def buffers() -> list[bytes]:
+        return [await subject.metadata(), *await subject.bulk(needs)]
+
+    parameters["bulk"] = [need.path for need in needs]
+    return await subject.archive.workers.run(job, parameters, buffers)
 
 
 async def _icon(showing: Showing) -> bytes:
@@ -136,10 +174,21 @@ async def _thumbnail(showing: Showing) -> bytes:
     with suppress(DecodeFailed):
         if showing.numbers:
             return await _image(showing)
+        if showing.subject.rendering in _DRAWN:
+            return await _MAKERS[showing.subject.rendering](showing)
     return await _icon(showing)
 
 
-_MAKERS: dict[Rendering, Maker] = {
+_MAKERS: dict[Rendering, Callable[[Showing], Awaitable[bytes]]] = {
     Rendering.IMAGE: _image,
     Rendering.REPORT: _report,
+    Rendering.WAVEFORM: partial(_drawing, job="waveform"),
+    Rendering.CONTOURS: partial(_drawing, job="contours"),
+}
+# Whose small drawings show no text of the data set.
+_DRAWN = (Rendering.WAVEFORM, Rendering.CONTOURS)
+_AS_STORED: dict[Rendering, Callable[[Subject], Awaitable[Body]]] = {
+    Rendering.PDF: document_body,
+    Rendering.CDA: document_body,
+    Rendering.VIDEO: video_body,
 }

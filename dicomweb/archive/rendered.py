@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Part
-from dicomweb.archive.pictures import Showing
+from dicomweb.archive.pictures import Manner, Showing
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
@@ -17,7 +18,6 @@ from dicomweb.errors import ArchiveError, BlobMissing, DecodeFailed, InvalidRequ
 from dicomweb.protocol.media_types import Form
 from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, choose, negotiate
 from dicomweb.protocol.rendered_forms import Rendering, as_rendered
-from dicomweb.protocol.rendered_query import RenderedQuery
 
 # Parts made ahead of the one that is being sent: enough to keep a second core busy.
 _AHEAD = 2
@@ -33,7 +33,7 @@ class RenderedPlan:
     """What answers a rendered request.
 
     showings: makes the parts in order. complete: False where something is left out already. warnings: plain
-    sentences. forms, version: what the bytes depend on, for the ETag.
+    sentences. forms, version: what the bytes depend on, for the ETag. modified: when the target was.
     """
 
     multipart: bool
@@ -43,10 +43,11 @@ class RenderedPlan:
     showings: Callable[[], AsyncIterator[Showing]]
     complete: bool = True
     warnings: Sequence[str] = ()
+    modified: datetime | None = None
 
 
 async def plan_rendered(
-    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
+    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
     """Choose what is shown and as what; nothing is made yet.
 
@@ -54,16 +55,16 @@ async def plan_rendered(
     """
     if target.instance:
         subject = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
-        return await plan_subject(subject, numbers, accept, asked)
+        return await plan_subject(subject, numbers, accept, manner)
     found = await contents(archive.pool, archive.tenant_id, target)
     try:
-        return await _plan_many(archive, target, found, accept, asked)
+        return await _plan_many(archive, target, found, accept, manner)
     except NotAcceptable:
         if len(found) != 1:
             raise
     # A client in wide use asks for a series as one image/jpeg; of one instance, that has a meaning.
     async for (source,) in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        plan = await plan_picture(Subject(archive, source), accept, asked)
+        plan = await plan_picture(Subject(archive, source), accept, manner)
     return plan
 
 
@@ -71,7 +72,7 @@ async def plan_rendered(
 
 
 async def plan_subject(
-    subject: Subject, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
+    subject: Subject, numbers: Sequence[int], accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
     """What shows one instance, or frames of it."""
     check_frames(subject, numbers)
@@ -85,14 +86,14 @@ async def plan_subject(
     except NotAcceptable as refusal:
         if not animated or not _takes_anything(accept):
             raise _explained(refusal, subject) from None
-        return await plan_picture(subject, accept, asked)
+        return await plan_picture(subject, accept, manner)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
-    return _plan_one(subject, shown, chosen, asked, multipart=answer.multipart)
+    return _plan_one(subject, shown, chosen, manner, multipart=answer.multipart)
 
 
 async def plan_instance_picture(
-    archive: Archive, target: Target, number: int | None, accept: Acceptable, asked: RenderedQuery
+    archive: Archive, target: Target, number: int | None, accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
     """What shows one instance in a single part (WADO-URI). number: of the frame, None where it is left open.
 
@@ -102,13 +103,13 @@ async def plan_instance_picture(
     if number is not None:
         if subject.frames <= 1 or number > subject.frames:
             raise InvalidRequest("The frame number is none of this object's.")
-        return await plan_subject(subject, [number], accept, asked)
+        return await plan_subject(subject, [number], accept, manner)
     try:
-        return await plan_subject(subject, (), accept, asked)
+        return await plan_subject(subject, (), accept, manner)
     except NotAcceptable:
         if subject.frames <= 1:
             raise
-        return await plan_picture(subject, accept, asked)
+        return await plan_picture(subject, accept, manner)
 
 
 def check_frames(subject: Subject, numbers: Sequence[int]) -> None:
@@ -123,13 +124,13 @@ def _plan_one(
     subject: Subject,
     numbers: Sequence[int],
     chosen: Chosen,
-    asked: RenderedQuery,
+    manner: Manner,
     *,
     multipart: bool,
     warnings: Sequence[str] = (),
 ) -> RenderedPlan:
     async def showings() -> AsyncIterator[Showing]:
-        for showing in _showings(subject, numbers, chosen, asked, split=multipart):
+        for showing in _showings(subject, numbers, chosen, manner, split=multipart):
             yield showing
 
     return RenderedPlan(
@@ -139,33 +140,34 @@ def _plan_one(
         if len(numbers) < subject.frames
         else [chosen.content_type],
         version=f"{subject.source.instance_row:x}",
+        modified=subject.source.stored_at,
         showings=showings,
         warnings=warnings,
     )
 
 
 def _showings(
-    subject: Subject, numbers: Sequence[int], chosen: Chosen, asked: RenderedQuery, *, split: bool
+    subject: Subject, numbers: Sequence[int], chosen: Chosen, manner: Manner, *, split: bool
 ) -> list[Showing]:
     """One for each frame, or one of all (an animation, or what has no frames)."""
     if split and len(numbers) > 1:
-        return [Showing(subject, chosen.media_type, asked, (number,)) for number in numbers]
-    return [Showing(subject, chosen.media_type, asked, tuple(numbers))]
+        return [Showing(subject, chosen.media_type, manner, (number,)) for number in numbers]
+    return [Showing(subject, chosen.media_type, manner, tuple(numbers))]
 
 
-async def plan_picture(subject: Subject, accept: Acceptable, asked: RenderedQuery) -> RenderedPlan:
+async def plan_picture(subject: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
     """One frame, where a client takes one picture of whatever there is (Z-07)."""
     chosen = choose(accept, _as_rendered(subject, 1), multipart=False)
     if chosen is None or not subject.frames:
         answer = negotiate(accept, [_as_rendered(subject, subject.frames)], single_item=True)
         assert answer.parts[0] is not None
         return _plan_one(
-            subject, range(1, subject.frames + 1), answer.parts[0], asked, multipart=answer.multipart
+            subject, range(1, subject.frames + 1), answer.parts[0], manner, multipart=answer.multipart
         )
     number = await representative_frame(subject)
     warning = f"The instance has {subject.frames} frames; this is frame {number}"
     warnings = (warning,) if subject.frames > 1 else ()
-    return _plan_one(subject, [number], chosen, asked, multipart=False, warnings=warnings)
+    return _plan_one(subject, [number], chosen, manner, multipart=False, warnings=warnings)
 
 
 async def representative_frame(subject: Subject) -> int:
@@ -218,7 +220,7 @@ def _without_wildcards(accept: Acceptable) -> Acceptable:
 
 
 async def _plan_many(
-    archive: Archive, target: Target, found: Contents, accept: Acceptable, asked: RenderedQuery
+    archive: Archive, target: Target, found: Contents, accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
     forms: dict[Stored, None] = {}
     damaged = False
@@ -232,7 +234,7 @@ async def _plan_many(
         async for subject in _subjects(archive, target, found):
             form = chosen.get(_as_rendered(subject, subject.frames))
             if form is not None and not subject.source.is_damaged:
-                for showing in _showings(subject, range(1, subject.frames + 1), form, asked, split=True):
+                for showing in _showings(subject, range(1, subject.frames + 1), form, manner, split=True):
                     yield showing
 
     return RenderedPlan(
@@ -240,6 +242,7 @@ async def _plan_many(
         root_type=answer.root_type,
         forms=sorted({part.content_type for part in answer.parts if part is not None}),
         version=f"{found.revision:x}",
+        modified=found.modified,
         showings=showings,
         complete=answer.complete and not damaged,
     )

@@ -11,9 +11,9 @@ import orjson
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.bulkdata import locate_value, value_parts
 from dicomweb.archive.frames import FrameReader
-from dicomweb.archive.parts import Body
+from dicomweb.archive.parts import Body, cut, is_seekable
 from dicomweb.archive.reading import read_body
-from dicomweb.catalog.bulkdata_index import bulkdata_indexes
+from dicomweb.catalog.bulkdata_index import BulkdataIndex, bulkdata_indexes
 from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.lookup import BulkdataPlace, InstanceSource, frame_entries, one_metadata
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -90,19 +90,33 @@ class Subject:
         reader = FrameReader(self.archive, self.source, layout, entries, [number])
         return await self._read(reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True)))
 
-    async def bulk(self, paths: Sequence[str]) -> list[bytes]:
-        """Bulkdata values in little endian; empty for one that the instance does not have."""
-        if not paths:
-            return []
+    async def bulk_index(self) -> BulkdataIndex:
+        """Where its bulkdata values lie: VR, offset and length by path."""
         indexes = await bulkdata_indexes(self.archive.pool, [self.source.instance_row])
-        index = indexes.get(self.source.instance_row, {})
-        places = [index.get(path) for path in paths]
-        if sum(place[2] for place in places if place is not None) > _MOST_BULK_BYTES:
-            raise DecodeFailed("The picture needs more data than one picture may.")
-        return [
-            b"" if place is None else await self._read(await self.bulk_body(path, place))
-            for path, place in zip(paths, places, strict=True)
-        ]
+        return indexes.get(self.source.instance_row, {})
+
+    async def bulk(self, needs: Sequence[tuple[str, int | None]]) -> list[bytes]:
+        """Bulkdata values in little endian; empty for one that the instance does not have.
+
+        needs: paths, and how many bytes of each are enough, None for all. Raises DecodeFailed when it is
+        more than one picture may take.
+        """
+        if not needs:
+            return []
+        index = await self.bulk_index()
+        found: list[bytes] = []
+        for path, most in needs:
+            left = _MOST_BULK_BYTES - sum(map(len, found))
+            if path in index and min(index[path][2], most or index[path][2]) > left:
+                raise DecodeFailed("The picture needs more data than one picture may.")
+            found.append(await self._bulk_value(path, index[path], most) if path in index else b"")
+        return found
+
+    async def _bulk_value(self, path: str, place: tuple[str, int, int], most: int | None) -> bytes:
+        body = await self.bulk_body(path, place)
+        if most is not None and is_seekable(body):
+            body = cut(body, 0, most)
+        return (await self._read(body))[:most]
 
     async def bulk_body(self, path: str, place: tuple[str, int, int]) -> Body:
         """The body of one bulkdata value. place: VR, offset and length, from the index."""

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.pictures import Showing
+from dicomweb.archive.pictures import Manner, Showing
 from dicomweb.archive.rendered import RenderedPlan, check_frames, representative_frame
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.negotiate import Acceptable, Stored, negotiate
 from dicomweb.protocol.rendered_forms import Rendering
-from dicomweb.protocol.rendered_query import RenderedQuery
 
 # Instances looked at for one that is a picture, and pictures whose metadata is read for what they show.
 _SAMPLE = 32
@@ -29,7 +28,7 @@ _OVER_IMAGES = ("1.2.840.10008.5.1.4.1.1.66.", "1.2.840.10008.5.1.4.1.1.30", "1.
 
 
 async def plan_thumbnail(
-    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, asked: RenderedQuery
+    archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
     """Choose the representative. numbers: of frames, the first one counts; empty for the whole target.
 
@@ -42,15 +41,15 @@ async def plan_thumbnail(
     if target.instance:
         subject = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
         check_frames(subject, numbers)
-        version = f"{subject.source.instance_row:x}"
+        version, modified = f"{subject.source.instance_row:x}", subject.source.stored_at
     else:
         found = await contents(archive.pool, archive.tenant_id, target)
         subject = await _representative(archive, target, found)
-        version = f"{found.revision:x}"
+        version, modified = f"{found.revision:x}", found.modified
     frames: Sequence[int] = ()
     if await _shows_nobody(subject):
         frames = numbers[:1] or [await representative_frame(subject)]
-    showing = Showing(subject, chosen.media_type, asked, tuple(frames), thumbnail=True)
+    showing = Showing(subject, chosen.media_type, manner, tuple(frames), thumbnail=True)
 
     async def showings() -> AsyncIterator[Showing]:
         yield showing
@@ -60,6 +59,7 @@ async def plan_thumbnail(
         root_type=chosen.media_type,
         forms=[chosen.content_type, f"{subject.source.instance_row:x}", *map(str, frames)],
         version=version,
+        modified=modified,
         showings=showings,
     )
 

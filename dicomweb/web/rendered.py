@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,16 +13,18 @@ from starlette.responses import Response
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import makers
 from dicomweb.archive.parts import Part
+from dicomweb.archive.pictures import Manner
 from dicomweb.archive.rendered import Made, RenderedPlan, make, plan_rendered
 from dicomweb.errors import InvalidRequest
+from dicomweb.protocol.charset_choice import choose_charset
 from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.negotiate import Acceptable, Resource
-from dicomweb.protocol.rendered_query import RenderedQuery, parse_rendered
+from dicomweb.protocol.rendered_query import RenderedQuery, parameters, parse_rendered
 from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
-from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
 from dicomweb.web.responses import Streamed, related_stream
-from dicomweb.web.targets import acceptable, base_url, target_of
+from dicomweb.web.targets import accept_parameters, acceptable, base_url, target_of
 
 _INCOMPLETE = "Some instances or frames are left out: they are damaged, or cannot be rendered as requested"
 _UNSUPPORTED = "The following annotation values are not supported: {}"
@@ -38,7 +41,7 @@ async def rendered(request: Request) -> Response | Streamed:
     numbers = parse_frame_list(frames) if frames is not None else ()  # 400
     asked = parse_rendered(request.url.query.encode())  # 400
     accept = rendered_acceptable(acceptable(request, Resource.RENDERED))  # 400, 406
-    plan = await plan_rendered(archive, target, numbers, accept, asked)  # 404, 406, 410
+    plan = await plan_rendered(archive, target, numbers, accept, manner_of(request, asked))  # 404, 406, 410
     return await answer(request, plan, asked)
 
 
@@ -58,7 +61,7 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
     status = 200
     if not made.complete:
         # What is left out may be there again without a change of the version: no copy may be kept.
-        headers |= cache_headers(plan.version, secrets.token_hex()) | {"Cache-Control": "no-store"}
+        headers = cache_headers(plan.version, secrets.token_hex()) | NO_COPY
         status = 206
     if warnings := [*plan.warnings, *([] if made.complete else [_INCOMPLETE]), *_unsupported(asked)]:
         headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
@@ -68,12 +71,33 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
 
 
 def _headers(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> dict[str, str]:
+    manner = manner_of(request, asked)
     headers = cache_headers(
-        plan.version, "rendered", str(plan.multipart), *plan.forms, repr(asked), makers(), base_url(request)
+        plan.version,
+        "rendered",
+        str(plan.multipart),
+        *plan.forms,
+        *(manner.charset(form) for form in plan.forms if form.startswith("text/")),
+        repr(asked),
+        makers(),
+        manner.base,
+        modified=plan.modified,
     )
     if plan.root_type in _ACTIVE_TYPES:
         headers["Content-Security-Policy"] = _POLICY
     return headers
+
+
+def manner_of(request: Request, asked: RenderedQuery) -> Manner:
+    """How the answer to this request is shown. asked: its parameters for pictures."""
+    query = request.url.query.encode()
+    charset = partial(
+        choose_charset,
+        accept=[*accept_parameters(request), *request.headers.getlist("accept")],
+        parameters=[value] if (value := parameters(query, ["charset"]).get("charset")) else [],
+        accept_charset=request.headers.getlist("accept-charset"),
+    )
+    return Manner(asked, base_url(request), charset)
 
 
 def _unsupported(asked: RenderedQuery) -> Sequence[str]:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.pictures import Manner
 from dicomweb.archive.thumbnail import plan_thumbnail
 from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.negotiate import Resource
@@ -23,5 +24,5 @@ async def thumbnail(request: Request) -> Response | Streamed:
     numbers = parse_frame_list(frames) if frames is not None else ()  # 400
     asked = parse_thumbnail(request.url.query.encode())  # 400
     accept = rendered_acceptable(acceptable(request, Resource.THUMBNAIL))  # 400, 406
-    plan = await plan_thumbnail(archive, target, numbers, accept, asked)  # 404, 406, 410
+    plan = await plan_thumbnail(archive, target, numbers, accept, Manner(asked))  # 404, 406, 410
     return await answer(request, plan, asked)

@@ -20,7 +20,7 @@ from dicomweb.protocol.wado_uri_query import WadoUriQuery, parse_wado_uri
 from dicomweb.settings import Settings
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import cache_headers
-from dicomweb.web.rendered import answer, rendered_acceptable
+from dicomweb.web.rendered import answer, manner_of, rendered_acceptable
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import base_url
 
@@ -44,7 +44,8 @@ async def _shown(request: Request, asked: WadoUriQuery, headers: Sequence[str]) 
     archive: Archive = request.state.archive
     try:
         accept = _single(rendered_acceptable(negotiate.acceptable(headers, [], Resource.RENDERED)))
-        plan = await plan_instance_picture(archive, asked.target, asked.frame_number, accept, asked.picture)
+        manner = manner_of(request, asked.picture)
+        plan = await plan_instance_picture(archive, asked.target, asked.frame_number, accept, manner)
     except NotAcceptable:
         if not any(wanted.media_type == APPLICATION_DICOM for wanted in media_ranges(headers)):
             raise
