@@ -48,10 +48,11 @@ def lookup_table(
     """
     described = _described(values, descriptor, signed=signed)
     raw = values.data(data)
-    if described is None or not raw:
+    if described is None:
         return None
     count, first, bits = described
-    return LookupTable(first, _entries(raw, count, bits), bits)
+    entries = _entries(raw, count, bits)
+    return LookupTable(first, entries, bits) if entries.size else None
 
 
 def segmented_table(

@@ -1,0 +1,194 @@
+"""Rendered media types: read back by other decoders, with profile, text and time."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.rendering.annotation import KEYWORDS, annotation_lines
+from dicomweb.pixels.rendering.colour_space import NAMES, named_profile
+from dicomweb.pixels.rendering.encode import ANIMATED_MEDIA_TYPES, MEDIA_TYPES
+from tests.pixels.rendering.drawing import drawn, frames_of, levels, made
+
+_ROW, _COLUMN = np.indices((48, 64))
+_GRAY = (_ROW * 3 + _COLUMN * 1.5).astype(np.uint8)
+_COLOUR = np.stack([_GRAY, 255 - _GRAY, np.full_like(_GRAY, 90)], axis=-1)
+
+
+def _options(pixels: np.ndarray[Any, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "rows": pixels.shape[0],
+        "columns": pixels.shape[1],
+        "samples_per_pixel": 3 if pixels.ndim == 3 else 1,
+        "bits_allocated": 8,
+        "pixels": pixels.tobytes(),
+        **more,
+    }
+
+
+_DECODERS = {
+    "image/jpeg": lambda data: np.asarray(Image.open(BytesIO(data))),
+    "image/png": lambda data: np.asarray(Image.open(BytesIO(data))),
+    "image/gif": lambda data: np.asarray(Image.open(BytesIO(data)).convert("RGB")),
+    "image/jp2": lambda data: np.asarray(Image.open(BytesIO(data))),
+    "image/jph": lambda data: imagecodecs.htj2k_decode(data[data.index(b"\xff\x4f\xff\x51") :]),
+    "image/jxl": imagecodecs.jpegxl_decode,
+}
+
+
+def test_every_media_type_is_tested() -> None:
+    assert set(_DECODERS) == MEDIA_TYPES
+
+
+@pytest.mark.parametrize("media_type", sorted(MEDIA_TYPES))
+@pytest.mark.parametrize("pixels", [_GRAY, _COLOUR], ids=["gray", "colour"])
+@pytest.mark.parametrize("quality", [None, 1, 50, 100])
+def test_pictures_are_read_back(media_type: str, pixels: np.ndarray[Any, Any], quality: int | None) -> None:
+    picture = made(**_options(pixels)).draw(media_type=media_type, quality=quality)
+    shown = _DECODERS[media_type](picture)
+    if media_type == "image/gif" and pixels.ndim == 2:
+        shown = shown[..., 0]
+    assert shown.shape == pixels.shape
+    error = np.abs(shown.astype(int) - pixels).mean()
+    assert error < (40 if quality == 1 else 12 if media_type == "image/gif" else 6)
+    lossless = media_type == "image/png" or (
+        quality == 100 and media_type in ("image/jp2", "image/jph", "image/jxl")
+    )
+    assert not lossless or error == 0
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/jp2", "image/jph", "image/jxl"])
+def test_quality_costs_bytes(media_type: str) -> None:
+    noisy = np.random.default_rng(5).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    image = made(**_options(noisy))
+    sizes = [len(image.draw(media_type=media_type, quality=quality)) for quality in (5, 40, 75, 100)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_jpeg_is_baseline_sequential() -> None:
+    picture = made(**_options(_COLOUR)).draw()
+    assert b"\xff\xc0" in picture
+    assert b"\xff\xc2" not in picture
+
+
+def test_jp2_and_jph_say_what_they_are() -> None:
+    image = made(**_options(_GRAY))
+    for media_type, brand in (("image/jp2", b"jp2 "), ("image/jph", b"jph ")):
+        picture = image.draw(media_type=media_type)
+        assert picture[:12] == b"\0\0\0\x0cjP  \r\n\x87\n"
+        assert picture[20:24] == brand
+
+
+def test_another_media_type_is_refused() -> None:
+    with pytest.raises(DecodeFailed):
+        made(**_options(_GRAY)).draw(media_type="image/x-unknown")
+
+
+# --- ICC profiles ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png"])
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_pictures_are_converted_and_say_so(media_type: str, name: str) -> None:
+    picture = made(**_options(_COLOUR)).draw(media_type=media_type, icc_profile=name)
+    shown = Image.open(BytesIO(picture))
+    assert shown.info["icc_profile"] == named_profile(name)
+    back = ImageCms.profileToProfile(
+        shown, ImageCms.ImageCmsProfile(BytesIO(named_profile(name))), ImageCms.createProfile("sRGB")
+    )
+    assert back is not None
+    assert np.abs(np.asarray(back).astype(int) - _COLOUR).mean() < 6
+
+
+@pytest.mark.parametrize("asked", [None, "no"])
+def test_without_being_asked_no_profile_is_embedded(asked: str | None) -> None:
+    picture = made(**_options(_COLOUR)).draw(icc_profile=asked)
+    assert "icc_profile" not in Image.open(BytesIO(picture)).info
+
+
+def test_yes_embeds_the_profile_of_the_data_set() -> None:
+    own = named_profile("adobergb")
+    picture = made(**_options(_COLOUR, attributes={"ICCProfile": own})).draw(icc_profile="yes")
+    assert Image.open(BytesIO(picture)).info["icc_profile"][: len(own)] == own
+
+
+@pytest.mark.parametrize("profile", [b"", b"x" * 500, named_profile("rommrgb")[:200]])
+@pytest.mark.parametrize("asked", ["yes", "srgb", "adobergb"])
+def test_broken_profiles_are_taken_for_srgb(profile: bytes, asked: str) -> None:
+    picture = made(**_options(_COLOUR, attributes={"ICCProfile": profile})).draw(icc_profile=asked)
+    wanted = "srgb" if asked == "yes" else asked
+    assert Image.open(BytesIO(picture)).info["icc_profile"] == named_profile(wanted)
+
+
+def test_jp2_carries_the_profile() -> None:
+    picture = made(**_options(_COLOUR)).draw(media_type="image/jp2", icc_profile="adobergb")
+    assert named_profile("adobergb") in picture
+
+
+# --- annotation --------------------------------------------------------------------------------------------
+
+
+def test_annotation_is_burned_in_where_it_is_asked_for() -> None:
+    black = np.zeros((256, 256), np.uint8)
+    shown = drawn(**_options(black), request={"annotation": ("Doe, Jane", "山田 Ünï\n\0", "x" * 5000)})
+    assert shown[:64, :200].max() == 255
+    assert not shown[128:].any()
+
+
+def test_annotation_fits_tiny_pictures() -> None:
+    assert drawn(**_options(np.zeros((1, 1), np.uint8)), request={"annotation": ("text",) * 50}).shape == (
+        1,
+        1,
+    )
+
+
+def test_annotation_lines_name_patient_and_technique() -> None:
+    attributes = made(attributes={"PatientBirthDate": "19700102", "PatientSex": "F", "KVP": "120"}).attributes
+    assert annotation_lines(attributes, "patient") == ("Builder, Test", "ID ID1", "born 19700102  F")
+    assert "120 kV" in annotation_lines(attributes, "technique")
+    assert annotation_lines(attributes, "horoscope") == ()
+    assert {"patient", "technique"} == KEYWORDS
+
+
+def test_annotation_lines_of_an_empty_object_are_none() -> None:
+    assert annotation_lines({}, "patient") == ()
+
+
+# --- animation ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("media_type", sorted(ANIMATED_MEDIA_TYPES))
+def test_frames_become_an_animation(media_type: str) -> None:
+    frames = np.stack([np.full((8, 8), level, np.uint8) for level in (0, 100, 200, 255)])
+    options = {"rows": 8, "columns": 8, "frames": 4, "bits_allocated": 8, "pixels": frames.tobytes()}
+    image = made(**options, attributes={"FrameTime": "50"})
+    picture = image.animate([0, 2, 3], media_type=media_type)
+    shown = list(frames_of(picture))
+    assert [int(np.asarray(one.convert("L")).mean()) for one in shown] == [0, 200, 255]
+    assert [one.info["duration"] for one in shown] == [50, 50, 50]
+    assert len(list(frames_of(image.animate([1], media_type=media_type, frame_rate=5)))) == 1
+
+
+def test_equal_frames_of_an_animation_keep_their_time() -> None:
+    image = made(
+        rows=8, columns=8, frames=3, bits_allocated=8, pixels=bytes(3 * 64), attributes={"CineRate": "10"}
+    )
+    assert (
+        sum(one.info["duration"] for one in frames_of(image.animate([0, 1, 2], media_type="image/gif")))
+        == 300
+    )
+
+
+def test_pictures_that_do_not_move_are_refused_as_animations() -> None:
+    with pytest.raises(DecodeFailed):
+        made(**_options(_GRAY)).animate([0], media_type="image/jpeg")
+
+
+def test_jpeg_keeps_gray_gray() -> None:
+    assert levels(made(**_options(_GRAY)).draw()).ndim == 2
