@@ -165,26 +165,49 @@ def _lossless_jpeg(pixels: Pixels, coding: _Coding) -> bytes:
 
     # Told that both sides are RGB, libjpeg leaves the components alone, whatever they are.
     rgb = imagecodecs.JPEG8.CS.RGB if pixels.ndim == 3 else None
-    # Signed words stay whole: few readers put a sign back that was cut off.
-    bits = 8 * pixels.itemsize if pixels.dtype.kind == "i" else max(coding.precision, 2)
+    # Signed words stay whole, and bytes too: few readers put a sign back or know 7-bit JPEG.
+    whole = pixels.dtype.kind == "i" or pixels.itemsize == 1
     coded = imagecodecs.jpeg8_encode(
         _unsigned(pixels),
         lossless=True,
         predictor=1,
-        bitspersample=bits,
+        bitspersample=8 * pixels.itemsize if whole else max(coding.precision, 9),
         colorspace=rgb,
         outcolorspace=rgb,
     )
-    return bytes(coded)
+    return bytes(coded) if coding.rgb or rgb is None else _of_no_colour_space(bytes(coded))
+
+
+def _of_no_colour_space(codestream: bytes) -> bytes:
+    """Take away what calls the components R, G and B: readers would believe it over YBR_FULL (P-16)."""
+    made = bytearray(codestream[:2])
+    place = 2
+    while True:
+        marker, length = struct.unpack_from(">HH", codestream, place)
+        segment = bytearray(codestream[place : place + 2 + length])
+        if marker in (_SOF3, _SOS):
+            first, step = (10, 3) if marker == _SOF3 else (5, 2)
+            segment[first : first + 3 * step : step] = b"\1\2\3"
+        place += 2 + length
+        if marker != _ADOBE:
+            made += segment
+        if marker == _SOS:
+            return bytes(made) + codestream[place:]
+
+
+_SOF3, _SOS, _ADOBE = 0xFFC3, 0xFFDA, 0xFFEE
 
 
 def _jpeg_ls(pixels: Pixels, coding: _Coding) -> bytes:
     import imagecodecs
 
-    near = (
-        0 if coding.quality is None else min(1 + (100 - coding.quality) // 10, 1 << (coding.precision // 2))
-    )
+    near = 0 if coding.quality is None else near_lossless_error(coding.quality)
     return bytes(imagecodecs.jpegls_encode(_unsigned(pixels), level=near))
+
+
+def near_lossless_error(quality: int) -> int:
+    """NEAR of JPEG-LS: how far a value may be off."""
+    return 1 + (100 - quality) // 10
 
 
 def _jpeg_2000(pixels: Pixels, coding: _Coding) -> bytes:
@@ -216,8 +239,8 @@ def _htj2k(pixels: Pixels, coding: _Coding) -> bytes:
         placed = np.ascontiguousarray(np.moveaxis(placed, -1, 0))
     coded = imagecodecs.htj2k_encode(
         placed,
-        # Step of the quantiser, of the whole range: 1/2 to 1/2048.
-        level=None if coding.quality is None else 2.0 ** -(1 + coding.quality / 10),
+        # Step of the quantiser, of the whole range: 1/2 to 1/512.
+        level=None if coding.quality is None else 2.0 ** -(1 + coding.quality / 12.5),
         reversible=coding.quality is None,
         planar=pixels.ndim == 3 and not coding.rgb,
         resolutions=_decompositions(pixels) if coding.uid == _RPCL else None,

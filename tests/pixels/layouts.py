@@ -27,7 +27,8 @@ def _words(layout: PixelLayout, bits: int, seed: int) -> bytes:
     high = low + (1 << bits) - 1
     slope = np.linspace(low, high, count) + generator.normal(0, (high - low) / 50, count)
     values = np.clip(slope, low, high).astype(np.int64)
-    values[: min(2, count)] = (low, high)[: min(2, count)]
+    values[: layout.samples_per_pixel] = low
+    values[-layout.samples_per_pixel :] = high
     kind = "i" if layout.pixel_representation else "u"
     return values.astype(f"<{kind}{layout.bits_allocated // 8}").tobytes()
 
@@ -69,8 +70,9 @@ def _one_bit(rows: int, columns: int) -> Kind:
 
 def _sub_sampled() -> Kind:
     layout = _native(12, 10, samples=3, photometric="YBR_FULL_422")
-    native = np.random.default_rng(2).integers(90, 160, 12 * 10 * 2).astype(np.uint8).tobytes()
-    return Kind("YBR_FULL_422", layout, native)
+    slope = np.repeat(np.linspace(60, 190, 12 * 10 // 2), 4)
+    noise = np.random.default_rng(2).integers(-3, 4, slope.size)
+    return Kind("YBR_FULL_422", layout, (slope + noise).astype(np.uint8).tobytes())
 
 
 def _upper_bits() -> Kind:
