@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.derived import identity_of
 from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
 from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
@@ -16,6 +17,7 @@ from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_prop
 from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from dicomweb.pixels.transcode import swap_words
 from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, Stored, negotiate
 
@@ -36,12 +38,14 @@ _HELD_PARTS = 2048
 class BulkdataPlan:
     """What answers a bulkdata request.
 
-    chosen: the form of the value. parts: None where they are very many; then `stream` gives them one by
-    one. version: identifies the instance's version, for the ETag. modified: when that was stored.
+    chosen: the form of the value; forms identify it. parts: None where they are very many; then `stream`
+    gives them one by one. version: identifies the instance's version, for the ETag. modified: when that was
+    stored.
     """
 
     answer: Answer
     chosen: Chosen
+    forms: Sequence[str]
     parts: Sequence[Part] | None
     stream: Callable[[], AsyncIterator[Part]]
     version: int
@@ -57,14 +61,17 @@ async def plan_bulkdata(
     """
     place = await bulkdata_place(archive.pool, archive.tenant_id, target, path)
     value = await locate_value(archive, place, path)
-    form = value.form if decode else replace(value.form, decodable=False)
+    form = value.form if decode else replace(value.form, decodable=False, encodable=frozenset())
     answer = negotiate(accept, [form], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
     stream = partial(value_parts, archive, value, chosen)
-    held = not chosen.as_stored or form.codestreams <= _HELD_PARTS
+    held = not _is_encoded(chosen) or form.frames <= _HELD_PARTS
     parts = [part async for part in stream()] if held else None
-    return BulkdataPlan(answer, chosen, parts, stream, place.source.instance_row, place.source.stored_at)
+    source = place.source
+    return BulkdataPlan(
+        answer, chosen, identity_of([chosen]), parts, stream, source.instance_row, source.stored_at
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIt
     """The value in the chosen form; several parts only for the codestreams of frames."""
     place, layout = value.place, value.place.source.pixel_layout
     location = f"{place.source.target.path}/bulkdata/{value.path}"
-    if value.is_pixel_data and layout is not None and layout.encapsulated:
+    in_frames = layout is not None and (layout.encapsulated or _is_encoded(chosen))
+    if value.is_pixel_data and layout is not None and in_frames:
         async for body in _encapsulated_bodies(archive, place, layout, chosen):
             yield Part(chosen.content_type, body, location)
         return
@@ -111,12 +119,16 @@ async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIt
     yield Part(chosen.content_type, _value_body(archive, place, value.length, word_bits), location)
 
 
+def _is_encoded(chosen: Chosen) -> bool:
+    return chosen.transfer_syntax_uid not in ("", EXPLICIT_LITTLE)
+
+
 async def _encapsulated_bodies(
     archive: Archive, place: BulkdataPlace, layout: PixelLayout, chosen: Chosen
 ) -> AsyncIterator[Body]:
-    """One body of decoded pixels; of stored codestreams one a frame, or one for a whole video (M-16)."""
+    """One body of decoded pixels; of codestreams one a frame, or one for a whole video (M-16)."""
     source = place.source
-    if not chosen.as_stored:
+    if not chosen.as_stored and not _is_encoded(chosen):
         length = decoded_layout_of(source).value_length
         yield [Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]
     elif layout.frames == 0:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from dicomweb.archive.disk_cache import DiskCache
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.errors import Unavailable
+from dicomweb.protocol.negotiate import Chosen
 from dicomweb.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ def makers() -> str:
         with suppress(PackageNotFoundError):
             versions.append(f"{package} {version(package)}")
     return hashlib.blake2b("\n".join(versions).encode(), digest_size=8).hexdigest()
+
+
+def identity_of(forms: Iterable[Chosen | None]) -> list[str]:
+    """What ETags say of the forms that go out: content types, and the makers of those that are made."""
+    sent = [form for form in forms if form is not None]
+    made = [] if all(form.as_stored for form in sent) else [makers()]
+    return sorted({form.content_type for form in sent}) + made
 
 
 def _name(tenant_id: int, key: Key) -> str:

@@ -1,4 +1,4 @@
-"""Frames of one instance: located by the index, read by range, decoded in the workers (W-30..W-37)."""
+"""Frames of one instance: located by the index, read by range, transcoded in the workers (W-30..W-37)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from datetime import datetime
 from functools import partial
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.derived import derived, identity_of
 from dicomweb.archive.parts import Body, Flow, Part
-from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
+from dicomweb.archive.sources import decoded_layout_of, frame_syntax_uid, indexed, stored_form, syntax_of
 from dicomweb.catalog.lookup import InstanceSource, frame_entries, frame_source
 from dicomweb.dicom.frame_index import EncapsulatedFrame
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
-from dicomweb.dicom.transfer_syntax import ENCAPSULATED_UNCOMPRESSED
+from dicomweb.dicom.transfer_syntax import ENCAPSULATED_UNCOMPRESSED, EXPLICIT_LITTLE
 from dicomweb.errors import NotAcceptable, NotFound
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.transcode import FrameJoiner, frame_window, join_fragments, native_frame
 from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, negotiate
 
-# Frames decoded ahead of the one that is being sent: enough to keep a second core busy.
+# Frames transcoded ahead of the one that is being sent: enough to keep a second core busy.
 _AHEAD = 2
 # Index entries fetched at a time when all frames of an object are read.
 _PAGE = 512
@@ -30,11 +31,12 @@ _PAGE = 512
 
 @dataclass(frozen=True, slots=True)
 class FramesPlan:
-    """What answers a frames request. version: identifies the instance's version, for the ETag. modified:
-    when that was stored."""
+    """What answers a frames request. forms: identify what goes out. version: identifies the instance's
+    version, for the ETag. modified: when that was stored."""
 
     answer: Answer
     parts: Sequence[Part]
+    forms: Sequence[str]
     version: int
     modified: datetime | None
 
@@ -50,16 +52,15 @@ async def plan_frames(
     source, layout = found.source, _framed(found.source)
     if max(numbers) > layout.frames:
         raise NotFound(f"The instance has {layout.frames} frames; a higher frame number was asked for.")
-    answer = negotiate(
-        accept, [stored_form(source, whole=False)] * len(numbers), single_item=len(numbers) == 1
-    )
-    reader = FrameReader(archive, source, layout, dict(zip(numbers, found.entries, strict=False)), numbers)
+    answer = negotiate(accept, [stored_form(source)] * len(numbers), single_item=len(numbers) == 1)
+    entries = dict(zip(numbers, found.entries, strict=False))
+    reader = FrameReader(archive, source, layout, entries, numbers, keep_decoded=True)
     parts = [
         Part(chosen.content_type, reader.body(position, chosen), f"{target.path}/frames/{number}")
         for position, (number, chosen) in enumerate(zip(numbers, answer.parts, strict=True))
         if chosen is not None
     ]
-    return FramesPlan(answer, parts, source.instance_row, source.stored_at)
+    return FramesPlan(answer, parts, identity_of(answer.parts), source.instance_row, source.stored_at)
 
 
 def _framed(source: InstanceSource) -> PixelLayout:
@@ -76,7 +77,7 @@ def _framed(source: InstanceSource) -> PixelLayout:
 
 
 class FrameReader:
-    """Reads frames of one instance in an order that is known beforehand, decoding a little ahead."""
+    """Reads frames of one instance in an order that is known beforehand, transcoding a little ahead."""
 
     def __init__(
         self,
@@ -85,13 +86,20 @@ class FrameReader:
         layout: PixelLayout,
         entries: dict[int, EncapsulatedFrame],
         numbers: Sequence[int],
+        *,
+        keep_decoded: bool = False,
     ) -> None:
-        """entries: of encapsulated frames, by frame number; empty for native pixel data."""
+        """entries: of encapsulated frames, by frame number; empty for native pixel data.
+
+        keep_decoded: decoded frames go into the disk cache, as encoded ones do. They are many times larger:
+        those of whole objects would push out everything else.
+        """
         self._archive = archive
         self._source = source
         self._layout = layout
         self._entries = entries
         self._numbers = numbers
+        self._keep_decoded = keep_decoded
         self._native_length = decoded_length(layout, source.transfer_syntax_uid)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
 
@@ -100,11 +108,14 @@ class FrameReader:
 
     def body(self, position: int, chosen: Chosen) -> Body:
         """The frame at this position of the request, in the chosen form."""
-        number = self._numbers[position]
+        number, uid = self._numbers[position], chosen.transfer_syntax_uid
+        if not chosen.as_stored and uid != EXPLICIT_LITTLE:
+            return [Flow(partial(self.made, position, uid), None, self._source.instance_row)]
         if not self._layout.encapsulated:
             return self._native_body(number)
         if not chosen.as_stored:
-            return [Flow(partial(self.decoded, position), self._native_length, self._source.instance_row)]
+            made = partial(self.made, position, EXPLICIT_LITTLE)
+            return [Flow(made, self._native_length, self._source.instance_row)]
         entry = self._entries[number]
         if entry.fragments == 1:
             # A native frame in a fragment has no pad byte of its own (W-32).
@@ -125,7 +136,7 @@ class FrameReader:
         ]
 
     async def _native(self, number: int) -> bytes:
-        """A frame whose bytes cannot be sent as they lie there: bits out of step, or big endian."""
+        """A frame in little endian from bit 0, wherever it begins."""
         little = syntax_of(self._source).little
         start, stop = frame_window(self._layout, number - 1, little=little)
         stretch = indexed(self._source, self._layout.value_offset + start, stop - start)
@@ -140,16 +151,27 @@ class FrameReader:
         data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
         return data if entry.fragments == 1 else join_fragments(data, entry)
 
-    async def _decode(self, number: int) -> bytes:
-        return await self._archive.workers.decode(
-            await self.codestream(number),
-            self._layout,
-            self._source.transfer_syntax_uid,
-            key=(self._source.instance_row, number),
-        )
+    async def _stored(self, number: int) -> list[bytes]:
+        encapsulated = self._layout.encapsulated
+        return [await (self.codestream(number) if encapsulated else self._native(number))]
 
-    async def decoded(self, position: int) -> AsyncGenerator[bytes, None]:
-        """Decode the frame at this position, and start those that come next.
+    async def _make(self, number: int, transfer_syntax_uid: str) -> bytes:
+        """A frame in another transfer syntax. Frames that wait for a worker are not read yet."""
+        source = self._source
+        make = partial(
+            self._archive.workers.transcode,
+            partial(self._stored, number),
+            self._layout,
+            frame_syntax_uid(self._layout, source.transfer_syntax_uid),
+            transfer_syntax_uid,
+            key=(source.instance_row, number),
+        )
+        if transfer_syntax_uid == EXPLICIT_LITTLE and not self._keep_decoded:
+            return await make()
+        return await derived(self._archive, (source, number, "frame", transfer_syntax_uid), make)
+
+    async def made(self, position: int, transfer_syntax_uid: str) -> AsyncGenerator[bytes, None]:
+        """Transcode the frame at this position, and start those that come next. One syntax for a reader.
 
         None while every worker is busy: it would be no sooner, and frames held for many fill the memory.
         """
@@ -157,12 +179,13 @@ class FrameReader:
             if ahead > position and self._archive.workers.is_busy:
                 break
             if ahead not in self._tasks:
-                self._tasks[ahead] = asyncio.ensure_future(self._decode(self._numbers[ahead]))
+                make = self._make(self._numbers[ahead], transfer_syntax_uid)
+                self._tasks[ahead] = asyncio.ensure_future(make)
                 self._tasks[ahead].add_done_callback(_observe)
         try:
             yield await self._tasks[position]
         except BaseException:
-            # The client left, or this frame cannot be decoded: nobody will ask for the next ones.
+            # The client left, or this frame cannot be had: nobody will ask for the next ones.
             self._forget()
             raise
         del self._tasks[position]
@@ -174,7 +197,7 @@ class FrameReader:
 
 
 def _observe(task: asyncio.Task[bytes]) -> None:
-    """Look at the error of a frame decoded ahead for a client that left: else asyncio would log it."""
+    """Look at the error of a frame made ahead for a client that left: else asyncio would log it."""
     if not task.cancelled():
         task.exception()
 
@@ -183,28 +206,43 @@ async def _once(make: partial[Coroutine[None, None, bytes]]) -> AsyncIterator[by
     yield await make()
 
 
-async def all_frames(archive: Archive, source: InstanceSource, layout: PixelLayout) -> AsyncIterator[bytes]:
-    """Every frame decoded, in order, packed as one native value (M-16, M-18).
+async def all_frames(
+    archive: Archive, source: InstanceSource, layout: PixelLayout
+) -> AsyncGenerator[bytes, None]:
+    """Every frame decoded, in order, packed as one native value (M-16, M-18)."""
+    joiner = FrameJoiner(decoded_layout_of(source).frame_bits)
+    frames = transcoded_frames(archive, source, layout, EXPLICIT_LITTLE)
+    async with aclosing(frames):
+        async for frame in frames:
+            yield joiner.feed(frame)
+    yield joiner.finish()
+
+
+async def transcoded_frames(
+    archive: Archive, source: InstanceSource, layout: PixelLayout, transfer_syntax_uid: str
+) -> AsyncGenerator[bytes, None]:
+    """Every frame in another transfer syntax, in order.
 
     A page of the index and a few frames are in memory, never the object.
     """
-    joiner = FrameJoiner(decoded_layout_of(source).frame_bits)
     async for reader in frame_pages(archive, source, layout):
         for position in range(len(reader)):
-            async with aclosing(reader.decoded(position)) as frames:
+            async with aclosing(reader.made(position, transfer_syntax_uid)) as frames:
                 async for frame in frames:
-                    yield joiner.feed(frame)
-    yield joiner.finish()
+                    yield frame
 
 
 async def frame_pages(
     archive: Archive, source: InstanceSource, layout: PixelLayout
 ) -> AsyncIterator[FrameReader]:
-    """Readers of all frames of encapsulated pixel data in order, each of one page of the index."""
+    """Readers of all frames in order, each of one page of the index."""
     for start in range(0, layout.frames, _PAGE):
         numbers = range(start + 1, min(start + _PAGE, layout.frames) + 1)
-        entries = await frame_entries(archive.pool, source.instance_row, start, len(numbers))
-        yield FrameReader(archive, source, layout, dict(zip(numbers, entries, strict=True)), numbers)
+        entries: dict[int, EncapsulatedFrame] = {}
+        if layout.encapsulated:
+            found = await frame_entries(archive.pool, source.instance_row, start, len(numbers))
+            entries = dict(zip(numbers, found, strict=True))
+        yield FrameReader(archive, source, layout, entries, numbers)
 
 
 async def first_codestream(archive: Archive, source: InstanceSource, layout: PixelLayout) -> bytes:

@@ -8,6 +8,7 @@ from functools import partial
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.bulkdata import Value, locate_value, value_parts
+from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Part
 from dicomweb.archive.retrieve import RetrievePlan
 from dicomweb.catalog.bulkdata_index import bulkdata_indexes
@@ -47,7 +48,7 @@ async def plan_instance_bulkdata(archive: Archive, target: Target, accept: Accep
     return RetrievePlan(
         multipart=answer.multipart,
         root_type=answer.root_type,
-        forms=sorted({part.content_type for part in answer.parts if part is not None}),
+        forms=identity_of(answer.parts),
         complete=answer.complete and not survey.damaged,
         parts=[part async for part in stream()] if held else None,
         stream=stream,
@@ -62,7 +63,7 @@ async def _survey(archive: Archive, target: Target, found: Contents, only_pixels
         survey.damaged += sum(source.is_damaged for source in page)
         async for value in _page_values(archive, page, only_pixels):
             survey.forms[value.form] = None
-            survey.parts += value.form.codestreams
+            survey.parts += max(value.form.codestreams, value.form.frames)
     if not survey.forms and survey.damaged:
         raise BlobMissing("The stored bytes of the target are damaged or missing.")
     if not survey.forms:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 from dicomweb.archive.parts import Stretch
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from dicomweb.dicom.transfer_syntax import (
+    DEFLATED_EXPLICIT_LITTLE,
+    EXPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+    TransferSyntax,
+)
 from dicomweb.pixels.codecs import DECODABLE
 from dicomweb.pixels.codestream import CodestreamHeader
-from dicomweb.pixels.transcode import LONGEST_NATIVE, decoded_layout, native_length
+from dicomweb.pixels.transcode import LONGEST_NATIVE, can_transcode, decoded_layout, native_length
 from dicomweb.protocol.negotiate import Stored, category_of
 
 
@@ -17,17 +25,22 @@ def syntax_of(source: InstanceSource) -> TransferSyntax:
     return TRANSFER_SYNTAXES[source.transfer_syntax_uid]
 
 
-def stored_form(source: InstanceSource, *, codestreams: int = 1, whole: bool = True) -> Stored:
+def sendable_as_stored(source: InstanceSource) -> bool:
+    """Implicit VR and big endian never leave the archive (G-31)."""
+    syntax = syntax_of(source)
+    return syntax.explicit and syntax.little
+
+
+def stored_form(source: InstanceSource, *, codestreams: int = 1) -> Stored:
     """What negotiation must know of an instance.
 
-    codestreams: of its pixel data, when that is asked for as bulkdata. whole: all frames are to go into
-    one native value, which has a 32-bit length (G-33, P-11).
+    codestreams: of its pixel data, when that is asked for as bulkdata.
     """
     layout = source.pixel_layout
-    decodable = True
+    decodable = fits = True
     if layout is not None and layout.encapsulated:
         decodable = source.transfer_syntax_uid in DECODABLE and layout.frames > 0
-        decodable = decodable and not (whole and native_length(decoded_layout_of(source)) > LONGEST_NATIVE)
+        fits = native_length(decoded_layout_of(source)) <= LONGEST_NATIVE  # P-11
     return Stored(
         transfer_syntax_uid=source.transfer_syntax_uid,
         category=category_of(
@@ -35,7 +48,41 @@ def stored_form(source: InstanceSource, *, codestreams: int = 1, whole: bool = T
         ),
         decodable=decodable,
         codestreams=codestreams,
+        frames=layout.frames if layout else 0,
+        fits=fits,
+        encodable=_encodable(source, as_one_value=decodable and fits),
     )
+
+
+def _encodable(source: InstanceSource, *, as_one_value: bool) -> frozenset[str]:
+    """Transfer syntaxes that an instance can be encoded in.
+
+    as_one_value: its data set can be written in Explicit VR Little Endian, which is what is deflated.
+    """
+    found: frozenset[str] = frozenset()
+    layout = source.pixel_layout
+    if layout is not None and layout.frames:
+        # Instances of a series differ in places only, and the answer does not.
+        alike = replace(layout, element_offset=0, element_end=0, value_offset=0, value_length=0, frames=1)
+        found = _frames_encodable(alike, source.transfer_syntax_uid)
+    if as_one_value:
+        found |= {DEFLATED_EXPLICIT_LITTLE}
+    return found - {source.transfer_syntax_uid}
+
+
+@lru_cache(maxsize=1024)
+def _frames_encodable(layout: PixelLayout, transfer_syntax_uid: str) -> frozenset[str]:
+    return frozenset(
+        syntax.uid
+        for syntax in TRANSFER_SYNTAXES.values()
+        if syntax.encapsulated
+        and can_transcode(layout, frame_syntax_uid(layout, transfer_syntax_uid), syntax.uid)
+    )
+
+
+def frame_syntax_uid(layout: PixelLayout, transfer_syntax_uid: str) -> str:
+    """Transfer syntax of a frame as it is read: native ones are brought to little endian first."""
+    return transfer_syntax_uid if layout.encapsulated else EXPLICIT_LITTLE
 
 
 def decoded_layout_of(source: InstanceSource, header: CodestreamHeader | None = None) -> PixelLayout:

@@ -155,7 +155,8 @@ def _folder(number: int, label: SeriesLabel | None) -> str:
 
 
 def _instance(archive: Archive, name: str, source: InstanceSource, form: Chosen) -> _File:
-    return _file(name, part10(archive, source, as_stored=form.as_stored), _most_bytes(source))
+    body = part10(archive, source, as_stored=form.as_stored, transfer_syntax_uid=form.transfer_syntax_uid)
+    return _file(name, body, _most_bytes(source))
 
 
 def _file(name: str, body: Body, most_bytes: int = 0) -> _File:

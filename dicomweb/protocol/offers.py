@@ -133,7 +133,8 @@ def _pixel_offers(resource: Resource, stored: Stored) -> list[Offer]:
     compressed = syntax.encapsulated and syntax.media_type != OCTET_STREAM
     if not compressed or (stored.decodable and (stored.fits or resource is Resource.FRAMES)):
         # The bytes of a native frame are the same in every little-endian syntax, 1.2.1.98 included.
-        chosen = Chosen(OCTET_STREAM, EXPLICIT_LITTLE, syntax.little and not compressed)
+        joined = syntax.encapsulated and resource is not Resource.FRAMES
+        chosen = Chosen(OCTET_STREAM, EXPLICIT_LITTLE, syntax.little and not compressed and not joined)
         found.append(Offer(chosen, forms))
     if compressed and syntax.media_type:
         packaging = forms if stored.codestreams == 1 else (Form.MULTIPART,)

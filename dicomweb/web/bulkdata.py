@@ -50,13 +50,14 @@ async def _answer(request: Request, plan: BulkdataPlan) -> Response | Streamed:
         f"{plan.version:x}",
         str(plan.answer.multipart),
         request.path_params["path"],
-        plan.chosen.content_type,
+        *plan.forms,
         base_url(request),
         modified=plan.modified,
     )
     if plan.parts is None:
-        return _many_parts(request, plan, headers)
-    response = _few_parts(request, plan, plan.parts, headers)
+        response = _many_parts(request, plan, headers)
+    else:
+        response = _few_parts(request, plan, plan.parts, headers)
     if isinstance(response, Streamed) and not plan.chosen.as_stored:
         return await response.begun()
     return response

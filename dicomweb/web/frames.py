@@ -16,7 +16,7 @@ from dicomweb.web.targets import acceptable, base_url, target_of
 
 
 async def frames(request: Request) -> Response | Streamed:
-    """The frames of the list, in its order, each as stored or decoded."""
+    """The frames of the list, in its order, each as stored or transcoded."""
     archive: Archive = request.state.archive
     target = target_of(request)  # 400 malformed UID
     frame_list = request.path_params["frames"]
@@ -32,7 +32,7 @@ async def frames(request: Request) -> Response | Streamed:
             f"{plan.version:x}",
             str(multipart),
             frame_list,
-            plan.parts[0].content_type,
+            *plan.forms,
             base_url(request),
             modified=plan.modified,
         ),

@@ -1,0 +1,93 @@
+"""An instance whose frames are encoded when it is asked for: head, offset table, fragments, tail (A.4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+import orjson
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.fragment_spool import FragmentSpool
+from dicomweb.archive.frames import first_codestream, transcoded_frames
+from dicomweb.archive.reencode import explicit
+from dicomweb.archive.sources import dataset_range, decoded_layout_of, frame_syntax_uid
+from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.lookup import InstanceSource, one_metadata
+from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header
+from dicomweb.dicom.offset_tables import ITEM_HEADER, offset_tables
+from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.pixels.codestream import probe
+from dicomweb.pixels.transcode import encoded_attributes, native_length
+
+_PIXEL_DATA = 0x7FE00010
+_RATIO, _METHOD = "00282112", "00282114"
+
+
+async def encapsulated(
+    archive: Archive, source: InstanceSource, layout: PixelLayout, transfer_syntax_uid: str
+) -> AsyncIterator[bytes]:
+    """The data set in an encapsulated transfer syntax.
+
+    Every frame is made before the first byte goes out: the offset table wants their lengths. They wait on the
+    disk, and a few are in memory.
+    """
+    start, end = dataset_range(source)
+    with FragmentSpool(archive) as spool:
+        async with aclosing(transcoded_frames(archive, source, layout, transfer_syntax_uid)) as frames:
+            async for frame in frames:
+                await spool.append(frame)
+        tables = await asyncio.to_thread(offset_tables, spool.lengths)
+        changes = await _changes(archive, source, layout, transfer_syntax_uid, sum(spool.lengths))
+        if tables.offsets:
+            changes |= {"7FE00001": tables.offsets, "7FE00002": tables.lengths}
+        async for chunk in explicit(archive, source, start, layout.element_offset, changes):
+            yield chunk
+        yield element_header(_PIXEL_DATA, "OB", UNDEFINED_LENGTH)
+        yield ITEM_HEADER.pack(0xFFFE, 0xE000, len(tables.basic)) + tables.basic
+        async for chunk in spool.fragments():
+            yield chunk
+    yield ITEM_HEADER.pack(0xFFFE, 0xE0DD, 0)
+    if layout.element_end < end:
+        async for chunk in explicit(archive, source, layout.element_end, end, after_pixels=True):
+            yield chunk
+
+
+async def _changes(
+    archive: Archive, source: InstanceSource, layout: PixelLayout, transfer_syntax_uid: str, length: int
+) -> dict[str, bytes | None]:
+    """What the attributes around the frames say other than stored (W-13). length: of all encoded frames."""
+    source_uid = frame_syntax_uid(layout, source.transfer_syntax_uid)
+    header = None
+    if layout.encapsulated:
+        header = probe(await first_codestream(archive, source, layout), source_uid)
+    native = decoded_layout_of(source, header) if layout.encapsulated else layout
+    changes = partial(
+        encoded_attributes,
+        layout,
+        source_uid,
+        transfer_syntax_uid,
+        header,
+        ratio=native_length(native) / max(length, 1),
+    )
+    if _METHOD not in changes():
+        return changes()
+    ratio, method = await _former_compressions(archive, source)
+    return changes(stored_ratio=ratio, stored_method=method)
+
+
+async def _former_compressions(archive: Archive, source: InstanceSource) -> tuple[str, str]:
+    """Values of Lossy Image Compression Ratio and Method as they are stored: this one is appended to them."""
+    stored = await one_metadata(archive.pool, source.instance_row)
+    if stored is None:
+        return "", ""
+    attributes: dict[str, Any] = await asyncio.to_thread(lambda: orjson.loads(decompress(stored)))
+    return _text(attributes, _RATIO), _text(attributes, _METHOD)
+
+
+def _text(attributes: dict[str, Any], tag: str) -> str:
+    values = attributes.get(tag, {}).get("Value") or []
+    return "\\".join("" if value is None else str(value) for value in values)
