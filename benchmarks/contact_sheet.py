@@ -26,7 +26,7 @@ _CELL = 150
 _CAPTION = 34
 _BACKGROUND, _INK, _GREY = (24, 28, 36), (235, 235, 235), (150, 150, 160)
 _FREE = re.compile(r"BSD|MIT|Apache|MPL|CC0|CC BY|same as its source")
-_ACCEPT = {"Accept": "image/png"}
+_ACCEPT = {"Accept": "image/png, image/gif;q=0.5"}
 
 
 @dataclass(frozen=True, slots=True)
