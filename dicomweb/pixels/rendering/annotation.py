@@ -76,14 +76,15 @@ KEYWORDS = frozenset(_CHOOSERS)
 
 def burn_in(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
     """The picture with lines of text in its top left corner, white with a dark edge."""
+    lines = ["".join(filter(str.isprintable, line))[:_LONGEST_LINE] for line in lines[:_MOST_LINES]]
     if not lines:
         return picture
     picture = picture.copy()
     draw = ImageDraw.Draw(picture)
-    font = _font(draw, lines[:_MOST_LINES], picture.width, picture.height)
+    font = _font(draw, lines, picture.width, picture.height)
     white, black = (255, 0) if picture.mode == "L" else ((255,) * 3, (0,) * 3)
     step = round(getattr(font, "size", _SMALLEST_FONT) * 1.2)
-    for number, line in enumerate(lines[:_MOST_LINES]):
+    for number, line in enumerate(lines):
         place = (step // 2, step // 2 + number * step)
         draw.text(place, line, fill=white, font=font, stroke_width=max(step // 12, 1), stroke_fill=black)
     return picture

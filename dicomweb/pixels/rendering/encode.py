@@ -121,7 +121,7 @@ def encode_animation(pictures: Sequence[Picture], media_type: str, milliseconds:
     # Below 20 ms browsers take a GIF for one that forgot its time, and show it at 10 a second.
     duration = max(round(milliseconds), 20)
     buffer = BytesIO()
-    first.save(buffer, kind, save_all=True, append_images=others, duration=duration, loop=0, disposal=1)
+    first.save(buffer, kind, save_all=True, append_images=others, duration=duration, loop=0)
     return buffer.getvalue()
 
 
