@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 from dicomweb.archive.derived import derived
-from dicomweb.archive.parts import Body, Literal, Part
+from dicomweb.archive.parts import Body, Literal, Part, body_length, cut
 from dicomweb.archive.stored_forms import document_body, video_body
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.native_xml import native_xml_of
+from dicomweb.documents import pdf_page, video_frame
 from dicomweb.documents.needs import bulk_needs
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.codecs import decoded_length
@@ -48,6 +49,7 @@ class Showing:
     """What of an instance is shown, and as what.
 
     numbers: of the frames, from 1; one for a still, several for an animation, none for what has no frames.
+    icon: of a thumbnail that would show who the patient is.
     """
 
     subject: Subject
@@ -55,6 +57,7 @@ class Showing:
     manner: Manner
     numbers: Sequence[int] = ()
     thumbnail: bool = False
+    icon: bool = False
 
     @property
     def location(self) -> str:
@@ -67,7 +70,7 @@ class Showing:
     async def part(self) -> Part:
         """The part, made or found. Raises DecodeFailed, InvalidRequest, BlobMissing, Unavailable."""
         rendering = self.subject.rendering
-        if rendering in _AS_STORED and not self.thumbnail:
+        if rendering in _AS_STORED and not self.media_type.startswith("image/"):
             return Part(self.media_type, await _AS_STORED[rendering](self.subject), self.location)
         form = (self.media_type, repr(self.manner.query), str(self.thumbnail))
         key: list[str | int | InstanceSource] = [self.subject.source, "rendered", *form, *self.numbers]
@@ -142,6 +145,28 @@ async def _native_xml(showing: Showing) -> bytes:
     return await asyncio.to_thread(lambda: b"".join(native_xml_of(text)))
 
 
+async def _pdf_page(showing: Showing) -> bytes:
+    body = await document_body(showing.subject)
+    if (body_length(body) or 0) > pdf_page.MOST_BYTES:
+        raise DecodeFailed("The document is too large to be drawn.")
+    return await _first_picture(showing, "pdf_page", body)
+
+
+async def _video_frame(showing: Showing) -> bytes:
+    body = await video_body(showing.subject)
+    return await _first_picture(showing, "video_frame", cut(body, 0, video_frame.MOST_BYTES))
+
+
+async def _first_picture(showing: Showing, job: str, body: Body) -> bytes:
+    """What a document or a video begins with, where the package that draws it is installed."""
+    parameters = {"request": (await showing.request()).to_parameters()}
+
+    async def buffers() -> list[bytes]:
+        return [await showing.subject.read(body)]
+
+    return await showing.subject.archive.workers.run(job, parameters, buffers)
+
+
 async def _drawing(showing: Showing, job: str) -> bytes:
     return await _document(showing, job, {"request": (await showing.request()).to_parameters()})
 
@@ -174,7 +199,7 @@ async def _thumbnail(showing: Showing) -> bytes:
     with suppress(DecodeFailed):
         if showing.numbers:
             return await _image(showing)
-        if showing.subject.rendering in _DRAWN:
+        if not showing.icon and showing.subject.rendering in _DRAWN:
             return await _MAKERS[showing.subject.rendering](showing)
     return await _icon(showing)
 
@@ -182,11 +207,13 @@ async def _thumbnail(showing: Showing) -> bytes:
 _MAKERS: dict[Rendering, Callable[[Showing], Awaitable[bytes]]] = {
     Rendering.IMAGE: _image,
     Rendering.REPORT: _report,
+    Rendering.PDF: _pdf_page,
+    Rendering.VIDEO: _video_frame,
     Rendering.WAVEFORM: partial(_drawing, job="waveform"),
     Rendering.CONTOURS: partial(_drawing, job="contours"),
 }
-# Whose small drawings show no text of the data set.
-_DRAWN = (Rendering.WAVEFORM, Rendering.CONTOURS)
+# Whose small pictures show no text of the data set, as a page of a document would.
+_DRAWN = (Rendering.VIDEO, Rendering.WAVEFORM, Rendering.CONTOURS)
 _AS_STORED: dict[Rendering, Callable[[Subject], Awaitable[Body]]] = {
     Rendering.PDF: document_body,
     Rendering.CDA: document_body,

@@ -16,14 +16,16 @@ from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance
 from dicomweb.dicom.target import Target
 from dicomweb.errors import ArchiveError, BlobMissing, DecodeFailed, InvalidRequest, NotAcceptable, NotFound
 from dicomweb.protocol.media_types import Form
-from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, choose, negotiate
-from dicomweb.protocol.rendered_forms import Rendering, as_rendered
+from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, negotiate
+from dicomweb.protocol.rendered_forms import Rendering, as_rendered, is_shown
 
 # Parts made ahead of the one that is being sent: enough to keep a second core busy.
 _AHEAD = 2
 # Bytes of parts that are made before the status is sent: until then, what cannot be made is left out with
 # 206; from then on it tears the answer.
 _HELD_BYTES = 8 << 20
+# Where a client takes nothing but a picture, it gets what they begin with.
+_BEGIN_WITH_PICTURES = (Rendering.PDF, Rendering.VIDEO)
 # What one part may fail with though others can be made.
 _LEFT_OUT = (DecodeFailed, InvalidRequest, BlobMissing)
 
@@ -63,9 +65,10 @@ async def plan_rendered(
         if len(found) != 1:
             raise
     # A client in wide use asks for a series as one image/jpeg; of one instance, that has a meaning.
-    async for (source,) in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        plan = await plan_picture(Subject(archive, source), accept, manner)
-    return plan
+    ((source,),) = [
+        page async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found)
+    ]
+    return await _plan_single(Subject(archive, source), accept, manner)
 
 
 # --- one instance ----------------------------------------------------------------------------------
@@ -84,9 +87,9 @@ async def plan_subject(
     try:
         answer = negotiate(_without_wildcards(accept) if animated else accept, [stored], single_item=True)
     except NotAcceptable as refusal:
-        if not animated or not _takes_anything(accept):
-            raise _explained(refusal, subject) from None
-        return await plan_picture(subject, accept, manner)
+        if subject.rendering in _BEGIN_WITH_PICTURES or (animated and _takes_anything(accept)):
+            return await _plan_picture(subject, accept, manner)
+        raise _explained(refusal, subject) from None
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
     return _plan_one(subject, shown, chosen, manner, multipart=answer.multipart)
@@ -104,12 +107,17 @@ async def plan_instance_picture(
         if subject.frames <= 1 or number > subject.frames:
             raise InvalidRequest("The frame number is none of this object's.")
         return await plan_subject(subject, [number], accept, manner)
+    return await _plan_single(subject, accept, manner)
+
+
+async def _plan_single(subject: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
+    """One part of an instance, of whatever it holds."""
     try:
         return await plan_subject(subject, (), accept, manner)
     except NotAcceptable:
         if subject.frames <= 1:
             raise
-        return await plan_picture(subject, accept, manner)
+        return await _plan_picture(subject, accept, manner)
 
 
 def check_frames(subject: Subject, numbers: Sequence[int]) -> None:
@@ -136,9 +144,7 @@ def _plan_one(
     return RenderedPlan(
         multipart=multipart,
         root_type=chosen.media_type,
-        forms=[chosen.content_type, *map(str, numbers)]
-        if len(numbers) < subject.frames
-        else [chosen.content_type],
+        forms=[chosen.content_type],
         version=f"{subject.source.instance_row:x}",
         modified=subject.source.stored_at,
         showings=showings,
@@ -155,19 +161,17 @@ def _showings(
     return [Showing(subject, chosen.media_type, manner, tuple(numbers))]
 
 
-async def plan_picture(subject: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
-    """One frame, where a client takes one picture of whatever there is (Z-07)."""
-    chosen = choose(accept, _as_rendered(subject, 1), multipart=False)
-    if chosen is None or not subject.frames:
-        answer = negotiate(accept, [_as_rendered(subject, subject.frames)], single_item=True)
-        assert answer.parts[0] is not None
-        return _plan_one(
-            subject, range(1, subject.frames + 1), answer.parts[0], manner, multipart=answer.multipart
-        )
-    number = await representative_frame(subject)
-    warning = f"The instance has {subject.frames} frames; this is frame {number}"
-    warnings = (warning,) if subject.frames > 1 else ()
-    return _plan_one(subject, [number], chosen, manner, multipart=False, warnings=warnings)
+async def _plan_picture(subject: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
+    """One picture where all cannot be had: a frame, or what a document or a video begins with (Z-07)."""
+    stored = as_rendered(Rendering.IMAGE, "", 1, decodable=subject.decodable)
+    answer = negotiate(accept, [stored], single_item=True)
+    chosen = answer.parts[0]
+    assert chosen is not None, "negotiate raises when the only part cannot be given"
+    numbers = [await representative_frame(subject)] if subject.frames else []
+    warnings = []
+    if subject.frames > 1:
+        warnings = [f"The instance has {subject.frames} frames; this is frame {numbers[0]}"]
+    return _plan_one(subject, numbers, chosen, manner, multipart=answer.multipart, warnings=warnings)
 
 
 async def representative_frame(subject: Subject) -> int:
@@ -191,8 +195,8 @@ def _explained(refusal: NotAcceptable, subject: Subject) -> NotAcceptable:
     """Why there is no picture at all, where that is so (R-14)."""
     if not subject.decodable:
         reason = "No decoder is there for the transfer syntax of its pixels."
-    elif subject.rendering is Rendering.NOTHING:
-        reason = "It is an object of a kind that has no picture or text form here."
+    elif not is_shown(subject.rendering):
+        reason = "It holds no frames, and objects of its kind have no other form here."
     else:
         return refusal
     return NotAcceptable(
@@ -278,7 +282,7 @@ async def make(plan: RenderedPlan) -> Made:
             continue
         parts.append(outcome)
         held += outcome.length or 0
-        if held >= _HELD_BYTES:
+        if plan.multipart and held >= _HELD_BYTES:
             return Made(parts, _rest(outcomes), plan.complete and failure is None)
     if not parts:
         raise failure or BlobMissing("The stored bytes of the target are damaged or missing.")

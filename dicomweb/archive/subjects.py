@@ -22,7 +22,7 @@ from dicomweb.errors import DecodeFailed, NotFound, Unavailable
 from dicomweb.pixels.codecs import DECODABLE
 from dicomweb.protocol.media_types import OCTET_STREAM
 from dicomweb.protocol.negotiate import Chosen
-from dicomweb.protocol.rendered_forms import rendering_of
+from dicomweb.protocol.rendered_forms import Rendering, rendering_of
 
 # Lookup tables, overlays, waveforms and documents that one picture may need, together.
 _MOST_BULK_BYTES = 256 << 20
@@ -51,9 +51,10 @@ class Subject:
 
     @property
     def decodable(self) -> bool:
-        """Whether a codec is there for its pixels, if it has any."""
-        layout = self.source.pixel_layout
-        return layout is None or not layout.encapsulated or self.source.transfer_syntax_uid in DECODABLE
+        """Whether a codec is there for its frames, if that is what is shown."""
+        if self.rendering is not Rendering.IMAGE or not self.layout.encapsulated:
+            return True
+        return self.source.transfer_syntax_uid in DECODABLE
 
     @property
     def frame_syntax_uid(self) -> str:
@@ -88,7 +89,7 @@ class Subject:
                 raise NotFound("The instance has no such frame.")
             entries = {number: entry}
         reader = FrameReader(self.archive, self.source, layout, entries, [number])
-        return await self._read(reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True)))
+        return await self.read(reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True)))
 
     async def bulk_index(self) -> BulkdataIndex:
         """Where its bulkdata values lie: VR, offset and length by path."""
@@ -116,7 +117,7 @@ class Subject:
         body = await self.bulk_body(path, place)
         if most is not None and is_seekable(body):
             body = cut(body, 0, most)
-        return (await self._read(body))[:most]
+        return (await self.read(body))[:most]
 
     async def bulk_body(self, path: str, place: tuple[str, int, int]) -> Body:
         """The body of one bulkdata value. place: VR, offset and length, from the index."""
@@ -124,5 +125,6 @@ class Subject:
         (part,) = [part async for part in value_parts(self.archive, value, _AS_BYTES)]
         return part.body
 
-    async def _read(self, body: Body) -> bytes:
+    async def read(self, body: Body) -> bytes:
+        """The bytes of a body that is short enough to be held."""
         return b"".join([chunk async for chunk in read_body(self.archive, body)])

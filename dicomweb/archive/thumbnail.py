@@ -47,9 +47,10 @@ async def plan_thumbnail(
         subject = await _representative(archive, target, found)
         version, modified = f"{found.revision:x}", found.modified
     frames: Sequence[int] = ()
-    if await _shows_nobody(subject):
+    icon = not await _shows_nobody(subject)
+    if _is_picture(subject) and not icon:
         frames = numbers[:1] or [await representative_frame(subject)]
-    showing = Showing(subject, chosen.media_type, manner, tuple(frames), thumbnail=True)
+    showing = Showing(subject, chosen.media_type, manner, tuple(frames), thumbnail=True, icon=icon)
 
     async def showings() -> AsyncIterator[Showing]:
         yield showing
@@ -96,8 +97,6 @@ def _lies_over_images(subject: Subject) -> bool:
 
 
 async def _shows_nobody(subject: Subject) -> bool:
-    """Whether it is a picture, and does not say that text is burned into it (0028,0301)."""
-    if not _is_picture(subject):
-        return False
+    """Whether it does not say that text is burned into its pixels (0028,0301)."""
     values = (await subject.attributes()).get("00280301", {}).get("Value") or [""]
     return str(values[0]).strip().upper() != "YES"

@@ -76,6 +76,11 @@ _CATEGORIES = {
 }
 
 
+def is_shown(rendering: Rendering) -> bool:
+    """Whether there is a form of it at all."""
+    return rendering not in (Rendering.NOTHING, Rendering.PRESENTATION)
+
+
 def as_rendered(
     rendering: Rendering, transfer_syntax_uid: str, frames: int, *, decodable: bool = True
 ) -> Stored:
@@ -87,7 +92,7 @@ def as_rendered(
         # Of what is drawn, the encoding does not matter: one choice serves all.
         transfer_syntax_uid if rendering is Rendering.VIDEO else "",
         category,
-        decodable=decodable and rendering is not Rendering.NOTHING,
+        decodable=decodable and is_shown(rendering),
         document_type=_DOCUMENT_TYPES.get(rendering, ""),
     )
 
