@@ -6,6 +6,8 @@ follow from both.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dicomweb.protocol.description import Operation, Parameter
 from dicomweb.protocol.representations import Resource
 
@@ -332,4 +334,20 @@ CAPABILITIES = Operation(
         200: "The description.",
         406: "The Accept header allows no form of the answer.",
     },
+    conditional=True,
+)
+OPENAPI = Operation(
+    "openapi",
+    "Describe all resources as OpenAPI.",
+    gives=("application/json",),
+    statuses={200: "The document."},
+    conditional=True,
+)
+SERVER_OPENAPI = replace(OPENAPI, name="serverOpenapi")
+LIMITS = Operation(
+    "limits",
+    "Tell the bounds of requests and answers, and the transfer syntaxes.",
+    gives=("application/json",),
+    statuses={200: "The document."},
+    conditional=True,
 )

@@ -71,6 +71,8 @@ _STUDIES_SERVICE = [
     _resource(_SERIES + "/thumbnail", GET=_THUMBNAIL),
     _resource(_STUDY + "/thumbnail", GET=_THUMBNAIL),
     _resource(_STUDY + "/instances", GET=_SEARCH_INSTANCES),
+    _resource("/openapi.json", GET=(capabilities.openapi, operations.OPENAPI)),
+    _resource("/limits.json", GET=(capabilities.limits, operations.LIMITS)),
     _resource("/series", GET=_SEARCH_SERIES),
     _resource("/instances", GET=_SEARCH_INSTANCES),
     _resource(_SERIES, GET=_RETRIEVE, DELETE=_DELETE),
@@ -80,7 +82,9 @@ _STUDIES_SERVICE = [
 ROUTES: list[BaseRoute] = [
     # No redirects: a trailing slash is taken off before, and /bulkdata is no /bulkdata/.
     Mount(BASE_PATH, app=Router(_STUDIES_SERVICE, redirect_slashes=False)),
+    _resource(BASE_PATH),
     _resource("/wado", GET=_WADO_URI),
     _resource("/health/live", GET=(health.live, operations.LIVE)),
     _resource("/health/ready", GET=(health.ready, operations.READY)),
+    _resource("/openapi.json", GET=(capabilities.openapi, operations.SERVER_OPENAPI)),
 ]
