@@ -1,21 +1,20 @@
 """DICOM JSON written as the Native DICOM Model in XML (PS3.19 A.1, PS3.18 F.3.1).
 
-What goes in is JSON text as the archive writes it: compact, each object's tags ascending. It is walked
-attribute by attribute, and a long sequence item by item, so that an object of tens of thousands of items
-costs the memory of one. Numbers keep the digits that they have in the JSON.
+What goes in is JSON text as the archive writes it. It is walked item by item, so that an object of tens of
+thousands costs the memory of one. Numbers keep the digits that they have in the JSON.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from json import JSONDecoder
 from typing import Any
 
 import orjson
 
 from dicomweb.dicom.dictionary import keyword_of
+from dicomweb.dicom.json_text import attributes_of, decoder, has_items, items_of
 from dicomweb.dicom.private_blocks import is_creator, is_private
 
 NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
@@ -27,11 +26,9 @@ _END = "</NativeDicomModel>\n"
 # Text of one piece, in characters.
 _PIECE = 128 << 10
 
+_ATTRIBUTE_END = "</DicomAttribute>\n"
 # Numbers as text: what Python would make of them is never needed, and loses digits.
-_decode: Callable[[str, int], tuple[Any, int]] = JSONDecoder(parse_float=str, parse_int=str).raw_decode
-# How the archive writes a sequence that holds items.
-_ITEMS = '{"vr":"SQ","Value":['
-_KEY_LENGTH = len('"00080005":')
+_decode = decoder(number=str)
 
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _NAME_COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
@@ -69,25 +66,14 @@ def native_xml_of(text: bytes) -> Iterator[bytes]:
 def _data_set(text: str) -> Iterator[str]:
     """The attributes of the JSON object that is the whole text."""
     creators: dict[str, str] = {}
-    place = 1
-    while text[place] == '"':
-        tag = text[place + 1 : place + 9]
-        place += _KEY_LENGTH
-        if text.startswith(_ITEMS, place):
-            yield _start(tag, "SQ", creators)
-            place += len(_ITEMS)
-            number = 0
-            while text[place] == "{":
-                item, place = _decode(text, place)
-                number += 1
-                yield _item(number, item)
-                place += text[place] == ","
-            yield "</DicomAttribute>\n"
-            place += len("]}")
-        else:
-            element, place = _decode(text, place)
-            yield _attribute(tag, element, creators)
-        place += text[place] == ","
+    for tag, start, _ in attributes_of(text):
+        if not has_items(text, start):
+            yield _attribute(tag, _decode(text, start)[0], creators)
+            continue
+        yield _start(tag, "SQ", creators)
+        for number, item in enumerate(items_of(text, start, _decode), 1):
+            yield _item(number, item)
+        yield _ATTRIBUTE_END
 
 
 def _item(number: int, item: Mapping[str, Any]) -> str:
@@ -117,7 +103,7 @@ def _attribute(tag: str, element: Mapping[str, Any], creators: dict[str, str]) -
         body = f"<InlineBinary>{element['InlineBinary']}</InlineBinary>\n"
     else:
         body = ""
-    return f"{_start(tag, vr, creators)}{body}</DicomAttribute>\n"
+    return f"{_start(tag, vr, creators)}{body}{_ATTRIBUTE_END}"
 
 
 def _start(tag: str, vr: str, creators: Mapping[str, str]) -> str:

@@ -10,13 +10,13 @@ they are excluded by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from json import JSONDecoder
 from typing import Any
 
 import orjson
 
+from dicomweb.dicom.json_text import attributes_of, decoder, has_items, items_of
 from dicomweb.protocol.attribute_path import (
     Fields,
     Path,
@@ -31,16 +31,9 @@ _Tree = dict[str, Any]
 
 _CHARACTER_SET = 0x00080005
 _IDENTITY = (_CHARACTER_SET, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
-_KEY_LENGTH = len('"00080005":')
 
-
-def _integer(text: str) -> Any:
-    """Digits that orjson would refuse or write otherwise stay as they are."""
-    return int(text) if len(text) < 16 and text != "-0" else orjson.Fragment(text)
-
-
-_skip = JSONDecoder().raw_decode
-_decode = JSONDecoder(parse_float=orjson.Fragment, parse_int=_integer).raw_decode
+# Numbers stay as they are written.
+_decode = decoder(number=orjson.Fragment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +57,11 @@ class MetadataFilter:
     def apply(self, text: bytes) -> bytes:
         """DICOM JSON of one data set as the archive writes it, cut down."""
         whole = text.decode()
-        kept: list[str] = []
-        place = 1
-        while whole[place] == '"':
-            tag, start = whole[place + 1 : place + 9], place + _KEY_LENGTH
-            element, place = (_decode if self._is_cut(tag) else _skip)(whole, start)
+        kept = []
+        for tag, start, end in attributes_of(whole):
             if self._is_wanted(tag):
-                value = self._cut(tag, element) if self._is_cut(tag) else whole[start:place]
-                kept.append(f'"{tag}":{value}')
-            place += whole[place] == ","
+                is_cut = self._is_cut(tag) and has_items(whole, start)
+                kept.append(f'"{tag}":{self._cut(tag, whole, start) if is_cut else whole[start:end]}')
         return f"{{{','.join(kept)}}}".encode()
 
     def _is_wanted(self, tag: str) -> bool:
@@ -82,47 +71,30 @@ class MetadataFilter:
         """Whether only something of the attribute stays."""
         return bool((self.included or {}).get(tag) or self.excluded.get(tag))
 
-    def _cut(self, tag: str, element: dict[str, Any]) -> str:
-        if parts := (self.included or {}).get(tag):
-            element = _only(element, parts)
-        if parts := self.excluded.get(tag):
-            element = _without(element, parts)
-        return orjson.dumps(element).decode()
+    def _cut(self, tag: str, whole: str, start: int) -> str:
+        """The sequence that begins here, of each item what stays."""
+        only, without = (self.included or {}).get(tag), self.excluded.get(tag) or {}
+        items = (_cut_item(item, only, without) for item in items_of(whole, start, _decode))
+        return f'{{"vr":"SQ","Value":[{",".join(orjson.dumps(item).decode() for item in items)}]}}'
+
+
+def _cut_item(item: dict[str, Any], only: _Tree | None, without: _Tree) -> dict[str, Any]:
+    return {
+        tag: _cut_element(element, (only or {}).get(tag), without.get(tag) or {})
+        for tag, element in item.items()
+        if (only is None or tag in only) and not _is_whole(without, tag)
+    }
+
+
+def _cut_element(element: dict[str, Any], only: _Tree | None, without: _Tree) -> dict[str, Any]:
+    if (only is None and not without) or element.get("vr") != "SQ" or "Value" not in element:
+        return element
+    return {**element, "Value": [_cut_item(item, only, without) for item in element["Value"]]}
 
 
 def _is_whole(tree: Mapping[str, Any], tag: str) -> bool:
     """Whether the tree means all of the attribute."""
     return tag in tree and tree[tag] is None
-
-
-def _only(element: dict[str, Any], parts: _Tree) -> dict[str, Any]:
-    """The element, its items with these attributes only."""
-    return _of_items(
-        element,
-        lambda item: {
-            tag: _only(inner, parts[tag]) if parts[tag] else inner
-            for tag, inner in item.items()
-            if tag in parts
-        },
-    )
-
-
-def _without(element: dict[str, Any], parts: _Tree) -> dict[str, Any]:
-    """The element, its items without these attributes."""
-    return _of_items(
-        element,
-        lambda item: {
-            tag: _without(inner, parts[tag]) if parts.get(tag) else inner
-            for tag, inner in item.items()
-            if not _is_whole(parts, tag)
-        },
-    )
-
-
-def _of_items(element: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    if element.get("vr") != "SQ" or "Value" not in element:
-        return element
-    return {**element, "Value": [change(item) for item in element["Value"]]}
 
 
 def parse_metadata_filter(query: bytes) -> MetadataFilter:

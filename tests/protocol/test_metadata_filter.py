@@ -96,6 +96,12 @@ def test_a_path_may_be_excluded() -> None:
     assert found.keys() == ATTRIBUTES.keys()
 
 
+@pytest.mark.parametrize("field", ["includefield", "excludefield"])
+def test_a_path_into_a_sequence_without_items_leaves_it(field: str) -> None:
+    empty = {"52009229": {"vr": "SQ"}}
+    assert cut(f"{field}=52009229.00289110", empty) == empty
+
+
 def test_digits_stay_as_they_are() -> None:
     inner = b'{"vr":"DS","Value":[0.4882810000000000001,-0,1E2,123456789012345678901234]}'
     text = b'{"00180050":%b,"52009229":{"vr":"SQ","Value":[{"00180050":%b}]}}' % (inner, inner)

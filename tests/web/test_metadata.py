@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 import zstandard
+from pydicom.dataset import Dataset
 
 from dicomweb.dicom.native_xml_reader import read_native_model
 from tests.builders import make_instance
@@ -16,6 +17,13 @@ from tests.web.conftest import BASE, Client, parts
 STUDY, SERIES = "1.2.7.1", "1.2.7.1.1"
 PATH = f"/studies/{STUDY}/series/{SERIES}/metadata"
 XML = 'multipart/related; type="application/dicom+xml"'
+
+
+def requested() -> Dataset:
+    item = Dataset()
+    item.RequestedProcedureID = "R-1"
+    item.ScheduledProcedureStepID = "S-1"
+    return item
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +39,7 @@ def _stored(client: Client) -> None:
                     "PatientName": "Müller^Jörg",
                     "SpecificCharacterSet": "ISO_IR 192",
                     "SliceThickness": "2.500",
+                    "RequestAttributesSequence": [requested(), requested()],
                 },
             )
             for number in (1, 2)
@@ -135,6 +144,11 @@ def test_other_forms_are_not_acceptable(client: Client, accept: str, status: int
     assert response.status_code == status
     if status == 406:
         assert "application/dicom+xml" in response.text
+
+
+def test_a_path_keeps_a_part_of_every_item(client: Client) -> None:
+    (one, _) = client.get(PATH + "?includefield=RequestAttributesSequence.RequestedProcedureID").json()
+    assert one["00400275"]["Value"] == [{"00401001": {"vr": "SH", "Value": ["R-1"]}}] * 2
 
 
 def test_a_broken_field_list_is_a_bad_request(client: Client) -> None:
