@@ -139,6 +139,7 @@ def _bulk_numbers(vr: str, raw: bytes) -> Numbers:
     )
 
 
+_LONGEST_CHARACTER = 4  # bytes in UTF-8
 _NUMPY_OF_STRUCT = {"h": "i2", "H": "u2", "i": "i4", "I": "u4", "q": "i8", "Q": "u8", "f": "f4", "d": "f8"}
 
 
@@ -146,5 +147,6 @@ def _long_text(raw: bytes) -> str:
     """Text that was too long for the metadata. Its character set is not known here: UTF-8 shows itself."""
     try:
         return unpadded(raw.decode("utf-8"))
-    except UnicodeDecodeError:
-        return unpadded(raw.decode("latin-1"))
+    except UnicodeDecodeError as error:
+        cut_off = error.start > len(raw) - _LONGEST_CHARACTER
+        return unpadded(raw[: error.start].decode("utf-8") if cut_off else raw.decode("latin-1"))

@@ -158,6 +158,7 @@ _SYMBOLS = {
     "deg": "°",
     "[hnsf'U]": "HU",
     "Cel": "°C",
+    "mm[Hg]": "mmHg",
 }
 
 

@@ -18,6 +18,7 @@ from dicomweb.documents.ecg_paper import ecg_drawing, is_electrocardiogram
 from dicomweb.documents.icon import icon
 from dicomweb.documents.links import FROM_RENDERED_INSTANCE
 from dicomweb.documents.listing import listing_page
+from dicomweb.documents.outline import outline_page
 from dicomweb.documents.page import Page
 from dicomweb.documents.picture import PictureForm, drawn
 from dicomweb.documents.report import report_page
@@ -31,6 +32,7 @@ _WRITERS: dict[str, Callable[[Page, str], bytes]] = {
     "text/plain": plain_text.written,
 }
 
+_REPORT_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
 # What of a waveform can be told apart in a thumbnail.
 _THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS = 2.5, 3
 
@@ -44,8 +46,14 @@ def report_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
     """
     document = document_of(parameters, buffers)
     base = parameters.get("base") or FROM_RENDERED_INSTANCE
-    page = report_page(document, base) if document.has("ContentSequence") else listing_page(document)
-    return _WRITERS[parameters["media_type"]](page, parameters.get("charset") or "utf-8")
+    return _WRITERS[parameters["media_type"]](page_of(document, base), parameters.get("charset") or "utf-8")
+
+
+def page_of(document: Item, base: str) -> Page:
+    """A report by its content tree, a radiotherapy object in sections, anything else as a listing."""
+    if document.has("ContentSequence") or document.code("SOPClassUID").startswith(_REPORT_CLASSES):
+        return report_page(document, base)
+    return outline_page(document) or listing_page(document)
 
 
 def icon_job(parameters: dict[str, Any], _: Sequence[bytes]) -> bytes:

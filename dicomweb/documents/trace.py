@@ -15,12 +15,13 @@ def thinned(values: Values, most: int) -> tuple[Values, Values]:
     if len(values) <= most:
         return np.arange(len(values), dtype=np.float64), values
     step = -(-len(values) // max(1, most // 2))
-    whole = len(values) // step * step
-    blocks = values[:whole].reshape(-1, step)
+    starts = np.arange(0, len(values), step)
+    blocks = np.full(len(starts) * step, np.nan)
+    blocks[: len(values)] = values
+    blocks = blocks.reshape(-1, step)
     empty = np.isnan(blocks)
     low = np.where(empty, np.inf, blocks).argmin(axis=1)
     high = np.where(empty, -np.inf, blocks).argmax(axis=1)
-    starts = np.arange(0, whole, step)
     first, second = starts + np.minimum(low, high), starts + np.maximum(low, high)
     positions = np.column_stack([first, second]).ravel()
     return positions.astype(np.float64), values[positions]
