@@ -124,6 +124,18 @@ def with_supplemental_palette(
     return np.where(coloured[..., None], palette_levels(words, layout, palette), gray[..., None])
 
 
+def pseudo_coloured(gray: Levels, palette: Sequence[LookupTable]) -> Levels:
+    """RGB of gray levels by a palette over the whole range (PS3.4 N.2.2)."""
+    shift = _palette_shift(palette)
+    every = np.arange(256)
+    channels = [
+        table.entries[np.rint(every * (len(table.entries) - 1) / 255).astype(np.int64)] >> shift
+        for table in palette
+    ]
+    coloured: Levels = np.stack(channels, axis=-1).astype(np.uint8)[gray]
+    return coloured
+
+
 def _palette_shift(palette: Sequence[LookupTable]) -> int:
     """Bits to drop: 16-bit entries have 8 too many, unless the writer put 8-bit values into them."""
     return 8 if max(int(table.entries.max(initial=0)) for table in palette) > 255 else 0

@@ -68,38 +68,38 @@ def display_of(attributes: Attributes, frame_index: int) -> Display:
 
     attributes: as stored or as sent; bulkdata may be given by path or by URL. frame_index: from 0.
     """
-    kept = {tag: element for tag, element in attributes.items() if tag in _KEPT or _is_overlay(tag)}
+    kept = {tag: element for tag, element in attributes.items() if tag in _KEPT or is_overlay(tag)}
     for group in _functional_groups(attributes, frame_index):
         for macro in _FRAME_MACROS:
-            for item in _items(group, macro)[:1]:
+            for item in items(group, macro)[:1]:
                 kept.update({tag: element for tag, element in item.items() if tag in _KEPT})
     _add_segments(kept, attributes)
     _add_optical_path(kept, attributes)
     return {
         "frame_index": frame_index,
-        "attributes": {tag: _located(element) for tag, element in kept.items()},
+        "attributes": {tag: located(element) for tag, element in kept.items()},
     }
 
 
 def bulk_paths(display: Mapping[str, Any]) -> tuple[str, ...]:
     """Paths of the bulkdata values that a display or presentation needs, in the order of a job's buffers."""
-    return tuple(_paths(display["attributes"]))
+    return (*_paths(display["attributes"]), *_paths(display.get("presentation", {})))
 
 
-def _is_overlay(tag: str) -> bool:
+def is_overlay(tag: str) -> bool:
     """An attribute of an overlay plane: even groups from 6000 to 601E (PS3.3 C.9.2)."""
     return tag.startswith("60") and tag[2] in "01" and tag[3] in "02468ACE"
 
 
-def _items(attributes: Attributes, tag: str) -> list[Attributes]:
+def items(attributes: Attributes, tag: str) -> list[Attributes]:
     """Items of a sequence; empty where it is none."""
     values = attributes.get(tag, {}).get("Value")
     return [item for item in values if isinstance(item, dict)] if isinstance(values, list) else []
 
 
 def _functional_groups(attributes: Attributes, frame_index: int) -> Iterator[Attributes]:
-    yield from _items(attributes, _SHARED_GROUPS)[:1]
-    yield from _items(attributes, _PER_FRAME_GROUPS)[frame_index : frame_index + 1]
+    yield from items(attributes, _SHARED_GROUPS)[:1]
+    yield from items(attributes, _PER_FRAME_GROUPS)[frame_index : frame_index + 1]
 
 
 def _first(attributes: Attributes, tag: str) -> Any:
@@ -113,7 +113,7 @@ _SEGMENT_KEPT = (_SEGMENT_NUMBER, "0062000D")
 
 def _add_segments(kept: dict[str, Any], attributes: Attributes) -> None:
     """The segment that the frame shows, or all where a frame holds labels (PS3.3 C.8.20)."""
-    segments = _items(attributes, _SEGMENTS)
+    segments = items(attributes, _SEGMENTS)
     number = _first(kept, _REFERENCED_SEGMENT)
     if number is not None:
         segments = [segment for segment in segments if _first(segment, _SEGMENT_NUMBER) == number]
@@ -124,7 +124,7 @@ def _add_segments(kept: dict[str, Any], attributes: Attributes) -> None:
 
 def _add_optical_path(kept: dict[str, Any], attributes: Attributes) -> None:
     """The ICC profile of a slide's optical path, when the image has none of its own (C.8.12.5)."""
-    paths = _items(attributes, _OPTICAL_PATHS)
+    paths = items(attributes, _OPTICAL_PATHS)
     identifier = _first(kept, _OPTICAL_PATH_IDENTIFIER)
     matching = [path for path in paths if _first(path, _OPTICAL_PATH_IDENTIFIER) == identifier]
     for path in (matching or paths)[:1]:
@@ -132,12 +132,15 @@ def _add_optical_path(kept: dict[str, Any], attributes: Attributes) -> None:
             kept.setdefault(_ICC_PROFILE, path[_ICC_PROFILE])
 
 
-def _located(element: Mapping[str, Any]) -> dict[str, Any]:
-    """The element with bare bulkdata paths, also in the items of a sequence."""
+def located(element: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The element with bare bulkdata paths behind a prefix, also in the items of a sequence."""
     if "BulkDataURI" in element:
-        return {**element, "BulkDataURI": str(element["BulkDataURI"]).rpartition("/bulkdata/")[2]}
+        path = str(element["BulkDataURI"]).rpartition("/bulkdata/")[2]
+        return {**element, "BulkDataURI": prefix + path}
     if element.get("vr") == "SQ" and "Value" in element:
-        items = [{tag: _located(value) for tag, value in item.items()} for item in element["Value"] if item]
+        items = [
+            {tag: located(value, prefix) for tag, value in item.items()} for item in element["Value"] if item
+        ]
         return {"vr": "SQ", "Value": items}
     return dict(element)
 

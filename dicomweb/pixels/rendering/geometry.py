@@ -106,13 +106,18 @@ def placed(
     picture: Image.Image, region: Region, size: tuple[int, int], viewport: Viewport | None
 ) -> Image.Image:
     """The region scaled to size and flipped as the viewport asks."""
-    whole = region == (0, 0, picture.width, picture.height)
-    if not whole or size != picture.size:
-        smaller = size[0] < region.right - region.left or size[1] < region.bottom - region.top
-        filter_ = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
-        picture = picture.resize(size, filter_, box=region)
+    picture = filtered(picture, region, size)
     if viewport is not None and viewport.flip_horizontal:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if viewport is not None and viewport.flip_vertical:
         picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     return picture
+
+
+def filtered(picture: Image.Image, region: Region, size: tuple[int, int]) -> Image.Image:
+    """A region of a picture scaled to (columns, rows)."""
+    if region == (0, 0, *picture.size) and size == picture.size:
+        return picture
+    smaller = size[0] < region.right - region.left or size[1] < region.bottom - region.top
+    resampling = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
+    return picture.resize(size, resampling, box=region)

@@ -32,7 +32,7 @@ _CENTERS, _WIDTHS, _FUNCTION, _VOI_LUTS = "00281050", "00281051", "00281056", "0
 _PRESENTATION_LUTS, _SHAPE = "20500010", "20500020"
 _PADDING, _PADDING_LIMIT = "00280120", "00280121"
 _DOSE_SCALING = "3004000E"
-_SOP_CLASS = "00080016"
+_SOP_CLASS, _PHOTOMETRIC = "00080016", "00280004"
 # XA, XRF, and the retired biplane XA Image Storage.
 _BEAM_INTENSITY = frozenset(f"1.2.840.10008.5.1.4.1.1.12.{number}" for number in (1, 2, 3))
 
@@ -114,8 +114,12 @@ def grayscale(
 
 
 def _is_inverted(values: Values, layout: PixelLayout) -> bool:
-    """MONOCHROME1 and Presentation LUT Shape INVERSE both say that low values are white (C.11.6)."""
-    return layout.photometric_interpretation == "MONOCHROME1" or values.text(_SHAPE) == "INVERSE"
+    """MONOCHROME1 and Presentation LUT Shape INVERSE both say that low values are white (C.11.6).
+
+    A display has a Photometric Interpretation of its own only from a presentation state.
+    """
+    photometric = values.text(_PHOTOMETRIC) or layout.photometric_interpretation
+    return photometric == "MONOCHROME1" or values.text(_SHAPE) == "INVERSE"
 
 
 # --- Modality LUT (C.11.1) ---------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from dicomweb.pixels.rendering.colour import (
     colour_levels,
     palette_levels,
     palette_of,
+    pseudo_coloured,
     rgb_of_cielab,
     with_supplemental_palette,
 )
@@ -32,15 +33,18 @@ from dicomweb.pixels.rendering.colour_space import with_profile
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.encode import encode, encode_animation
 from dicomweb.pixels.rendering.geometry import picture_size, pixel_aspect, placed, region_of
+from dicomweb.pixels.rendering.graphics import with_graphics
 from dicomweb.pixels.rendering.grayscale import grayscale_levels
 from dicomweb.pixels.rendering.overlays import Mask, overlay_masks, shutter_mask
+from dicomweb.pixels.rendering.placement import placement_of
 from dicomweb.pixels.rendering.request import RenderRequest, Window
 from dicomweb.pixels.rendering.samples import Pixels, words_of
 from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
 from dicomweb.pixels.rendering.values import Values
 from dicomweb.pixels.transcode import decoded_layout
 
-_SOP_CLASS, _ICC_PROFILE, _PIXEL_PRESENTATION = "00080016", "00282000", "00089205"
+_SOP_CLASS, _ICC_PROFILE = "00080016", "00282000"
+_PHOTOMETRIC, _PIXEL_PRESENTATION = "00280004", "00089205"
 _SHUTTER_GRAY, _SHUTTER_COLOUR = "00181622", "00181624"
 _FRAME_TIME, _RATES = "00181063", ("00180040", "00082144")
 _MOST_FRAMES = 1000
@@ -53,11 +57,11 @@ _DEFAULT_MILLISECONDS = 100.0
 def render(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """One frame as an encoded picture. Raises DecodeFailed."""
     request = RenderRequest.from_parameters(parameters["request"])
-    frame, *bulk = buffers
-    display = parameters["display"]
-    values = _values(display, bulk)
-    picture = _picture(frame, parameters, display["frame_index"], values, request)
-    picture, profile = with_profile(picture, request.icc_profile, _own_profile(values, frame))
+    frame, display = buffers[0], parameters["display"]
+    bulk = _bulk(display, buffers[1:])
+    picture = _picture(frame, parameters, display, bulk, request)
+    own_profile = _own_profile(Values(display["attributes"], bulk), frame)
+    picture, profile = with_profile(picture, request.icc_profile, own_profile)
     return encode(burn_in(picture, request.annotation), request.media_type, request.quality, profile)
 
 
@@ -70,16 +74,16 @@ def animate(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     frames, bulk = buffers[: len(displays)], buffers[len(displays) :]
     pictures = []
     for frame, display in zip(frames, displays, strict=True):
-        count = len(bulk_paths(display))
-        own, bulk = bulk[:count], bulk[count:]
-        picture = _picture(frame, parameters, display["frame_index"], _values(display, own), request)
+        picture = _picture(frame, parameters, display, _bulk(display, bulk), request)
+        bulk = bulk[len(bulk_paths(display)) :]
         pictures.append(burn_in(picture, request.annotation))
-    milliseconds = _frame_milliseconds(_values(displays[0], ()), request.frame_rate)
+    milliseconds = _frame_milliseconds(Values(displays[0]["attributes"], {}), request.frame_rate)
     return encode_animation(pictures, request.media_type, milliseconds)
 
 
-def _values(display: Mapping[str, Any], bulk: Sequence[bytes]) -> Values:
-    return Values(display["attributes"], dict(zip(bulk_paths(display), bulk, strict=False)))
+def _bulk(display: Mapping[str, Any], buffers: Sequence[bytes]) -> dict[str, bytes]:
+    """Bulk values by their path: the first of some buffers."""
+    return dict(zip(bulk_paths(display), buffers, strict=False))
 
 
 def _frame_milliseconds(values: Values, frame_rate: float | None) -> float:
@@ -107,18 +111,37 @@ def _own_profile(values: Values, frame: bytes) -> bytes:
 
 
 def _picture(
-    frame: bytes, parameters: Mapping[str, Any], frame_index: int, values: Values, request: RenderRequest
+    frame: bytes,
+    parameters: Mapping[str, Any],
+    display: Mapping[str, Any],
+    bulk: Mapping[str, bytes],
+    request: RenderRequest,
 ) -> Image.Image:
     """The frame drawn and placed, in the order of PS3.4 N.2, without annotation."""
+    values = Values(display["attributes"], bulk)
     layout = PixelLayout(**parameters["layout"])
     try:
         region = region_of(request.viewport, layout.rows, layout.columns)
     except InvalidRequest as error:
         raise DecodeFailed(error.message) from None
     frame, layout = _native(frame, layout, parameters["transfer_syntax_uid"])
-    picture = Image.fromarray(frame_levels(frame, layout, frame_index, values, request))
+    picture = Image.fromarray(frame_levels(frame, layout, display["frame_index"], values, request))
+    if "presentation" in display:
+        return _presented(picture, Values(display["presentation"], bulk), values, request)
     size = picture_size(region, pixel_aspect(values), request.viewport, thumbnail=request.thumbnail)
     return placed(picture, region, size, request.viewport)
+
+
+def _presented(
+    picture: Image.Image, presentation: Values, values: Values, request: RenderRequest
+) -> Image.Image:
+    """The picture as a presentation state places and annotates it; graphics may be text about the patient."""
+    aspect = pixel_aspect(values)
+    placement = placement_of(
+        presentation, picture.height, picture.width, aspect, request.viewport, thumbnail=request.thumbnail
+    )
+    placed_picture = placement.place(picture)
+    return placed_picture if request.thumbnail else with_graphics(placed_picture, presentation, placement)
 
 
 def _native(frame: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> tuple[bytes, PixelLayout]:
@@ -154,6 +177,8 @@ def _levels(words: Pixels, layout: PixelLayout, values: Values, window: Window |
     if words.ndim == 3:
         return colour_levels(words, layout)
     gray = grayscale_levels(words, layout, values, window)
+    if palette and values.text(_PHOTOMETRIC) == "PALETTE COLOR":
+        return pseudo_coloured(gray, palette)
     if palette and values.text(_PIXEL_PRESENTATION) in ("COLOR", "MIXED"):
         return with_supplemental_palette(gray, words, layout, palette)
     return gray

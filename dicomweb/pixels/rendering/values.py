@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+_WORDS = {"US": "<u2", "SS": "<i2", "UL": "<u4", "SL": "<i4", "FL": "<f4", "FD": "<f8"}
+
 
 class Values:
     """Attributes of a display, or of an item in it. bulk: bytes by the path that BulkDataURI holds."""
@@ -69,5 +71,11 @@ class Values:
         return (words & 0xFFFF).astype("<u2").tobytes()
 
     def _list(self, tag: str) -> list[Any]:
-        values = self._attributes.get(tag, {}).get("Value")
+        element = self._attributes.get(tag, {})
+        if "BulkDataURI" in element and element.get("vr") in _WORDS:
+            word = np.dtype(_WORDS[element["vr"]])
+            data = self.data(tag)
+            numbers: list[Any] = np.frombuffer(data[: len(data) - len(data) % word.itemsize], word).tolist()
+            return numbers
+        values = element.get("Value")
         return values if isinstance(values, list) else []

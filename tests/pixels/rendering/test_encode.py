@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -32,7 +33,7 @@ def _options(pixels: np.ndarray[Any, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[bytes], Any]] = {
     "image/jpeg": lambda data: np.asarray(Image.open(BytesIO(data))),
     "image/png": lambda data: np.asarray(Image.open(BytesIO(data))),
     "image/gif": lambda data: np.asarray(Image.open(BytesIO(data)).convert("RGB")),

@@ -39,7 +39,8 @@ def _windowed(function: str, center: float, width: float, values: NDArray[Any]) 
     dataset.BitsStored, dataset.PixelRepresentation = 16, 1
     dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = center, width, function
     with np.errstate(over="ignore"):
-        return (apply_windowing(values, dataset) + 32768) / 65535
+        levels: NDArray[Any] = (apply_windowing(values, dataset) + 32768) / 65535
+    return levels
 
 
 @given(

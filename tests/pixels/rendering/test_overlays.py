@@ -71,7 +71,7 @@ def test_an_overlay_lies_at_its_origin(origin: tuple[int, int]) -> None:
 def test_overlays_of_several_frames_follow_the_frames() -> None:
     masks = np.random.default_rng(1).random((2, 5, 7)) > 0.5
     plane = _overlay(masks, t60020015=("IS", 2), t60020051=("US", 2))
-    options = {"frames": 3, "rows": 5, "columns": 7, "pixels": bytes(3 * 5 * 7)}
+    options: dict[str, Any] = {"frames": 3, "rows": 5, "columns": 7, "pixels": bytes(3 * 5 * 7)}
     assert not _with(plane, **options).any()
     for index in (1, 2):
         assert np.array_equal(_with(plane, index=index, **options) == 255, masks[index - 1])
