@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Pixels = NDArray[Any]
 
 _WORD_BITS = (1, 8, 16, 32, 64)
+# Of HTJ2K that OpenJPEG reads.
+_OPENJPEG_BITS = 24
 
 
 def decode_frame(codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> bytes:
@@ -66,12 +68,13 @@ def _decode(codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) ->
         return to_bytes(codestream, layout)
     header = probe(codestream, transfer_syntax_uid)
     assert header is not None  # every codec of images has a header reader
-    _check(header, layout)
+    check_header(header, layout)
     pixels = _TO_PIXELS[transfer_syntax_uid](codestream, layout, header)
     return _native(pixels, layout, header)
 
 
-def _check(header: CodestreamHeader, layout: PixelLayout) -> None:
+def check_header(header: CodestreamHeader, layout: PixelLayout) -> None:
+    """Raise DecodeFailed where a codestream is not of the size that its attributes say (P-16)."""
     if (header.rows, header.columns) != (layout.rows, layout.columns):
         raise DecodeFailed("A compressed frame does not have the rows and columns that its attributes say.")
     if header.samples not in (0, layout.samples_per_pixel):
@@ -108,9 +111,11 @@ def _jpeg_2000(codestream: bytes, _layout: PixelLayout, _header: CodestreamHeade
     return imagecodecs.jpeg2k_decode(bare_codestream(codestream), planar=False, numthreads=1)
 
 
-def _htj2k(codestream: bytes, _layout: PixelLayout, _header: CodestreamHeader) -> Pixels:
+def _htj2k(codestream: bytes, layout: PixelLayout, header: CodestreamHeader) -> Pixels:
     import imagecodecs
 
+    if not header.reversible and header.precision <= _OPENJPEG_BITS:
+        return _jpeg_2000(codestream, layout, header)  # OpenJPH is faster, but overshoot wraps around in it
     # Without planar=False, components without a transform come out as planes.
     return imagecodecs.htj2k_decode(bare_codestream(codestream), planar=False)
 

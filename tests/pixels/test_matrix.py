@@ -158,7 +158,8 @@ def shown(pixels: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
     luminance, blue, red = np.moveaxis(pixels.astype(float), -1, 0)
     blue, red = blue - 128, red - 128
     rgb = (luminance + 1.402 * red, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.772 * blue)
-    return np.clip(np.stack(rgb, axis=-1), 0, 255)
+    clipped: NDArray[Any] = np.clip(np.stack(rgb, axis=-1), 0, 255)
+    return clipped
 
 
 # --- a second decoder --------------------------------------------------------------------------------------
