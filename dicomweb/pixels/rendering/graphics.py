@@ -17,6 +17,7 @@ _ANNOTATIONS, _LAYERS = "00700001", "00700060"
 _LAYER, _LAYER_ORDER, _LAYER_GRAY, _LAYER_COLOUR = "00700002", "00700062", "00700066", "00700401"
 _OBJECTS, _UNITS, _DATA, _TYPE, _FILLED = "00700009", "00700005", "00700022", "00700023", "00700024"
 _TEXTS, _TEXT, _TEXT_STYLE, _TEXT_COLOUR = "00700008", "00700006", "00700231", "00700241"
+_LINE_STYLE, _FILL_STYLE, _PATTERN_COLOUR = "00700232", "00700233", "00700251"
 _BOX_UNITS, _BOX_TOP_LEFT, _BOX_BOTTOM_RIGHT = "00700003", "00700010", "00700011"
 _ANCHOR_UNITS, _ANCHOR, _ANCHOR_VISIBLE = "00700004", "00700014", "00700015"
 
@@ -75,20 +76,20 @@ class _Drawing:
         outline = _OUTLINES.get(shape.text(_TYPE))
         if outline is None or not points:
             return
+        colour = _styled(shape, _LINE_STYLE, _PATTERN_COLOUR) or colour
         if shape.text(_TYPE) == "POINT":
             for x, y in points:
                 self._draw.ellipse(_around(x, y, _POINT_RADIUS * self._width), fill=colour)
             return
         line = outline(points)
         if shape.text(_FILLED) == "Y" and len(line) > 2:
-            self._draw.polygon(line, fill=colour)
+            self._draw.polygon(line, fill=_styled(shape, _FILL_STYLE, _PATTERN_COLOUR) or colour)
         elif len(line) > 1:
             self._draw.line(line, fill=colour, width=self._width, joint="curve")
 
     def text(self, text: Values, colour: Rgb) -> None:
         """One text object: in its bounding box, with a line to its anchor point, or there (C.10.5.1.1)."""
-        for style in text.items(_TEXT_STYLE):
-            colour = rgb_of_cielab(style.numbers(_TEXT_COLOUR)) or colour
+        colour = _styled(text, _TEXT_STYLE, _TEXT_COLOUR) or colour
         words = "\n".join(text.text(_TEXT)[:_LONGEST_TEXT].splitlines())
         box = list(
             self._points(text.numbers(_BOX_TOP_LEFT) + text.numbers(_BOX_BOTTOM_RIGHT), text.text(_BOX_UNITS))
@@ -118,6 +119,11 @@ class _Drawing:
             else:
                 place = self._placement.point(x, y)
             yield _seen(place[0]), _seen(place[1])
+
+
+def _styled(item: Values, style: str, tag: str) -> Rgb | None:
+    """The colour that an object's own style gives it."""
+    return next((rgb_of_cielab(one.numbers(tag)) for one in item.items(style)), None)
 
 
 def _seen(coordinate: float) -> float:
