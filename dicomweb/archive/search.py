@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.available_syntaxes import available_syntaxes
 from dicomweb.archive.content_coding import coded, coder_of
 from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.search import SearchBudget, find_matches, row_pages
@@ -57,7 +58,7 @@ async def results(
 
     Nothing at all where every result was deleted since it was found. coding: one of CODINGS, or identity.
     """
-    writer = ResultWriter(answer.selection, base, inflate=decompress)
+    writer = ResultWriter(answer.selection, base, inflate=decompress, available=available_syntaxes)
     coder = coder_of(coding)
     first = True
     for start in range(0, len(answer.ids), _PAGE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Protocol
 
 from dicomweb.archive.parts import Stretch
 from dicomweb.catalog.lookup import InstanceSource
@@ -20,6 +21,19 @@ from dicomweb.pixels.transcode import LONGEST_NATIVE, can_transcode, decoded_lay
 from dicomweb.protocol.negotiate import Stored, category_of
 
 
+class Held(Protocol):
+    """What decides about the forms of an instance: an InstanceSource, or less."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+
+    @property
+    def pixel_layout(self) -> PixelLayout | None: ...
+
+
 def syntax_of(source: InstanceSource) -> TransferSyntax:
     """The transfer syntax of the stored bytes; only known ones are stored."""
     return TRANSFER_SYNTAXES[source.transfer_syntax_uid]
@@ -31,7 +45,7 @@ def sendable_as_stored(source: InstanceSource) -> bool:
     return syntax.explicit and syntax.little
 
 
-def stored_form(source: InstanceSource, *, codestreams: int = 1) -> Stored:
+def stored_form(source: Held, *, codestreams: int = 1) -> Stored:
     """What negotiation must know of an instance.
 
     codestreams: of its pixel data, when that is asked for as bulkdata.
@@ -54,7 +68,7 @@ def stored_form(source: InstanceSource, *, codestreams: int = 1) -> Stored:
     )
 
 
-def _encodable(source: InstanceSource, *, as_one_value: bool) -> frozenset[str]:
+def _encodable(source: Held, *, as_one_value: bool) -> frozenset[str]:
     """Transfer syntaxes that an instance can be encoded in.
 
     as_one_value: its data set can be written in Explicit VR Little Endian, which is what is deflated.
@@ -85,7 +99,7 @@ def frame_syntax_uid(layout: PixelLayout, transfer_syntax_uid: str) -> str:
     return transfer_syntax_uid if layout.encapsulated else EXPLICIT_LITTLE
 
 
-def decoded_layout_of(source: InstanceSource, header: CodestreamHeader | None = None) -> PixelLayout:
+def decoded_layout_of(source: Held, header: CodestreamHeader | None = None) -> PixelLayout:
     """The layout of the pixel data when decoded. header: of a frame's codestream, where at hand."""
     assert source.pixel_layout is not None
     return decoded_layout(source.pixel_layout, source.transfer_syntax_uid, header)

@@ -178,11 +178,13 @@ _SERIES = """
       FROM series WHERE id = ANY($1::bigint[])
 """
 _INSTANCES = """
-    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, attributes, NULL::bytea AS metadata
+    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, sop_class_uid, pixel_layout,
+           attributes, NULL::bytea AS metadata
       FROM instance WHERE id = ANY($1::bigint[])
 """
 _INSTANCES_WITH_METADATA = """
-    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, ''::bytea AS attributes,
+    SELECT id, series_row, sop_instance_uid, transfer_syntax_uid, sop_class_uid, pixel_layout,
+           ''::bytea AS attributes,
            CASE WHEN octet_length(metadata) <= $2 THEN metadata END AS metadata
       FROM instance JOIN instance_metadata ON instance_row = id WHERE id = ANY($1::bigint[])
 """
@@ -271,6 +273,8 @@ async def _instances(db: Connection, selection: Selection, ids: Sequence[int]) -
             transfer_syntax_uid=row["transfer_syntax_uid"],
             attributes=row["attributes"],
             metadata=row["metadata"],
+            sop_class_uid=row["sop_class_uid"],
+            pixel_layout=row["pixel_layout"],
         )
         for row in rows
         if row["series_row"] in series

@@ -56,7 +56,7 @@ class InstanceRow:
     """An instance as search shows it, with its series.
 
     attributes: what the catalog keeps at hand. metadata: everything, compressed (zstd), where the selection
-    needs that, and then attributes are empty.
+    needs that, and then attributes are empty. pixel_layout: as PixelLayout.to_json writes it.
     """
 
     series: SeriesRow
@@ -64,6 +64,8 @@ class InstanceRow:
     transfer_syntax_uid: str
     attributes: bytes
     metadata: bytes | None = None
+    sop_class_uid: str = ""
+    pixel_layout: bytes | None = None
 
 
 Row = StudyRow | SeriesRow | InstanceRow
@@ -212,14 +214,21 @@ _ISO_IR_192 = b'{"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 class ResultWriter:
     """Rows to DICOM JSON objects. Studies and series that many rows share are read once.
 
-    inflate: what turns an instance row's metadata into JSON.
+    inflate: what turns an instance row's metadata into JSON. available: in which transfer syntaxes an
+    instance can be retrieved.
     """
 
     def __init__(
-        self, selection: Selection, base_url: str, *, inflate: Callable[[bytes], bytes] = bytes
+        self,
+        selection: Selection,
+        base_url: str,
+        *,
+        inflate: Callable[[bytes], bytes] = bytes,
+        available: Callable[[InstanceRow], Sequence[str]] = lambda row: (row.transfer_syntax_uid,),
     ) -> None:
         self._selection = selection
         self._inflate = inflate
+        self._available = available
         self._base_url = base_url
         self._bulkdata_key = _BULKDATA_KEY + base_url.encode()
         self._study = cache(self._study_attributes)
@@ -265,7 +274,7 @@ class ResultWriter:
         return found
 
     def _instance_attributes(self, row: InstanceRow) -> dict[str, Any]:
-        computed = {"00083002": _element("UI", [row.transfer_syntax_uid])}
+        computed = {"00083002": _element("UI", self._available(row))}
         stored = row.attributes if row.metadata is None else self._inflate(row.metadata)
         return self._picked(Level.INSTANCE, stored, computed)
 

@@ -152,7 +152,10 @@ def test_instances_carry_the_tables_of_the_levels_that_the_path_leaves_open(clie
     assert has_required(own, REQUIRED_OF_INSTANCE)
     assert one_value(own, "00280010") == 4
     assert one_value(own, "0020000E") == SERIES
-    assert one_value(own, "00083002") == "1.2.840.10008.1.2.1"
+    available = own["00083002"]["Value"]
+    assert available[0] == "1.2.840.10008.1.2.1"
+    assert {"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"} <= set(available)
+    assert "1.2.840.10008.1.2.4.51" not in available
     assert "00080060" not in own
     (with_series, *_) = found(client, f"/studies/{STUDY}/instances?SeriesInstanceUID={SERIES}")
     assert has_required(with_series, {**REQUIRED_OF_SERIES, **REQUIRED_OF_INSTANCE})
