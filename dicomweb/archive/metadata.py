@@ -4,11 +4,13 @@ pieces (W-20 to W-26)."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import zstandard
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import coded, coder_of
+from dicomweb.archive.kept_answers import kept
 from dicomweb.catalog.lookup import Contents, contents, metadata_pages
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.metadata_filter import MetadataFilter
@@ -16,6 +18,8 @@ from dicomweb.protocol.packing import JsonArray, Packing
 
 # A key can stand in the text only as a key: inside a string its quotes would be escaped.
 _BULKDATA_KEY = b'"BulkDataURI":"'
+# Fewer instances cost less than their copy on the disk.
+_WORTH_KEEPING = 50
 # Text of one piece: many small instances, or a part of a large one.
 _PIECE = 256 << 10
 
@@ -25,29 +29,47 @@ async def contents_of(archive: Archive, target: Target) -> Contents:
     return await contents(archive.pool, archive.tenant_id, target)
 
 
-async def metadata_documents(
-    archive: Archive,
-    target: Target,
-    found: Contents,
-    *,
-    packing: Packing,
-    wanted: MetadataFilter,
-    base: str,
-    coding: str,
+@dataclass(frozen=True, slots=True)
+class MetadataForm:
+    """How metadata go out.
+
+    base: what the stored BulkDataURI paths are put behind. coding: of content_coding.CODINGS, or identity.
+    version: the entity tag, which names the revision and all of this.
+    """
+
+    packing: Packing
+    wanted: MetadataFilter
+    base: str
+    coding: str
+    version: str
+
+
+def metadata_documents(
+    archive: Archive, target: Target, found: Contents, form: MetadataForm
 ) -> AsyncIterator[bytes]:
     """The data set of every instance of the target, in W-64 order, packed and content-coded.
 
-    found: which instances these are. base: what the stored BulkDataURI paths are put behind.
-    coding: of content_coding.CODINGS, or identity.
-    Threads decompress, splice and compress piece by piece; the event loop only moves the result.
+    found: which instances these are. What took some work is kept ready for the next who asks.
     """
-    coder = coder_of(coding)
+    pieces = _documents(archive, target, found, form)
+    if form.coding == "identity" or len(found) < _WORTH_KEEPING:
+        return pieces
+    # A revision is of one database only; with the moment it was made it is of no other.
+    return kept(archive, [target.path, str(found.modified), form.version], pieces)
+
+
+async def _documents(
+    archive: Archive, target: Target, found: Contents, form: MetadataForm
+) -> AsyncIterator[bytes]:
+    """Threads inflate, splice and compress piece by piece; the event loop only moves the result."""
+    packing, wanted, base = form.packing, form.wanted, form.base.encode()
+    coder = coder_of(form.coding)
     first = True
     async for page in metadata_pages(archive.pool, archive.tenant_id, target, found=found):
         if isinstance(packing, JsonArray) and wanted.changes_nothing:
-            texts = metadata_texts(page, packing.before(first=first), base.encode())
+            texts = metadata_texts(page, packing.before(first=first), base)
         else:
-            whole = whole_texts(page, base.encode())
+            whole = whole_texts(page, base)
             texts = packing.packed(whole if wanted.changes_nothing else map(wanted.apply, whole), first=first)
         async for piece in coded(texts, coder):
             yield piece

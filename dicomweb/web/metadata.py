@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import CODINGS
-from dicomweb.archive.metadata import contents_of, metadata_documents
+from dicomweb.archive.metadata import MetadataForm, contents_of, metadata_documents
 from dicomweb.protocol import negotiate
 from dicomweb.protocol.metadata_filter import parse_metadata_filter
 from dicomweb.protocol.packing import packing_of
@@ -34,7 +34,5 @@ async def metadata(request: Request) -> Response | Streamed:
     headers |= {"Content-Type": packing.content_type, **warning_headers(base, wanted.warnings)}
     if coding != "identity":
         headers["Content-Encoding"] = coding
-    pieces = metadata_documents(
-        archive, target, found, packing=packing, wanted=wanted, base=base, coding=coding
-    )
-    return Streamed(200, headers, pieces, None)
+    written = MetadataForm(packing, wanted, base, coding, version=headers["ETag"])
+    return Streamed(200, headers, metadata_documents(archive, target, found, written), None)

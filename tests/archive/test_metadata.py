@@ -15,7 +15,7 @@ from hypothesis.strategies import binary, integers, lists, sampled_from
 
 from dicomweb.archive import metadata
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.metadata import contents_of, metadata_documents, metadata_texts
+from dicomweb.archive.metadata import MetadataForm, contents_of, metadata_documents, metadata_texts
 from dicomweb.archive.search import find, results
 from dicomweb.catalog import lookup, search
 from dicomweb.catalog.columns import compress
@@ -66,9 +66,8 @@ async def _stored(archive: Archive, *sizes: int) -> None:
 
 async def _metadata(archive: Archive) -> AsyncIterator[bytes]:
     found = await contents_of(archive, SERIES)
-    async for piece in metadata_documents(
-        archive, SERIES, found, packing=JsonArray(), wanted=MetadataFilter(), base=BASE, coding="identity"
-    ):
+    form = MetadataForm(JsonArray(), MetadataFilter(), BASE, "identity", version="1")
+    async for piece in metadata_documents(archive, SERIES, found, form):
         yield piece
 
 
