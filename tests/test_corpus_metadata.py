@@ -68,7 +68,7 @@ def _retrieved(client: Client, instance: Instance) -> Retrieved:
 def _is_explained(tag: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Encapsulated pixel data is OB, whatever its writer said (PS3.5 A.4); a document gets its length (S-10)."""
     if tag == "7FE00010":
-        return before[tag] | {"vr": "OB"} == after[tag]
+        return bool(before[tag] | {"vr": "OB"} == after[tag])
     return tag == "00420015" and tag not in before
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dicomweb.errors import InvalidDicom
 
 # JSON writers may escape what base64 is made of: / often, + by some, and line breaks.
-_ESCAPE = re.compile(rb"\\(?:u00([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u00([0-9A-Fa-f]{2})|([^u]))")
 _LONGEST_ESCAPE = len(rb"\u002B")
 _WHITE = b" \t\r\n"
 _LINE_BREAKS = {b"n": b"", b"r": b"", b"t": b""}

@@ -235,7 +235,14 @@ def _value(vr: str, element: Mapping[str, Any]) -> bytes:
 
 
 def _strings(_vr: str, values: list[Any]) -> bytes:
-    return "\\".join("" if value is None else str(value) for value in values).encode()
+    return "\\".join(map(_text, values)).encode()
+
+
+def _text(value: Any) -> str:
+    """A string; some writers write digits as a number."""
+    if not isinstance(value, str | int | float | None):
+        raise TypeError
+    return "" if value is None else str(value)
 
 
 def _names(_vr: str, values: list[Any]) -> bytes:

@@ -49,7 +49,9 @@ def _frames(file: bytes) -> Pixels:
                 _check(picture)
                 if picture.format == "PNG" and not getattr(picture, "is_animated", False):
                     return _opaque(np.asarray(imagecodecs.png_decode(file)))[np.newaxis]
-                return np.stack([_drawn(frame) for frame in ImageSequence.Iterator(picture)])
+                drawn = np.stack([_drawn(frame) for frame in ImageSequence.Iterator(picture)])
+                # A GIF has no grey but by its palette.
+                return drawn[..., 0] if picture.format == "GIF" and _is_grey(drawn) else drawn
         except (DecodeFailed, MemoryError):
             raise
         except Exception as error:
@@ -70,6 +72,10 @@ def _drawn(frame: Image.Image) -> Pixels:
     return np.asarray(frame.convert("L" if grey else "RGB"))
 
 
+def _is_grey(pixels: Pixels) -> bool:
+    return pixels.ndim == 4 and all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2))
+
+
 def _opaque(pixels: Pixels) -> Pixels:
     """Without alpha: of grey or of colour."""
     if pixels.ndim == 2:
@@ -85,7 +91,7 @@ def _with_samples(pixels: Pixels, samples: int) -> Pixels:
     if samples == 3 and not colour:
         return np.repeat(pixels[..., np.newaxis], 3, axis=-1)
     if samples == 1 and colour:
-        if not all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2)):
+        if not _is_grey(pixels):
             raise DecodeFailed("A picture in colour is described as having one sample per pixel.")
         return np.ascontiguousarray(pixels[..., 0])
     return pixels

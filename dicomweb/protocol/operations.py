@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from dicomweb.protocol.description import Operation, Parameter
 from dicomweb.protocol.representations import Resource
+from dicomweb.protocol.store_parts import BODY_TYPES
 
 # --- query parameters ------------------------------------------------------------------------------
 
@@ -282,22 +283,31 @@ SEARCH_INSTANCES = _search("searchInstances", "instances")
 
 # --- store and delete ------------------------------------------------------------------------------
 
+_STORED = {
+    200: "All instances are stored.",
+    202: "Some are stored and some failed, or some have a warning.",
+    406: "The Accept header allows no form of the answer; nothing is stored.",
+    409: "No instance is stored.",
+    413: "The body is longer than the server takes.",
+    415: "The body's media type is none that is taken.",
+    **_ANY,
+}
 STORE_INSTANCES = Operation(
     "storeInstances",
     "Store the instances of the body.",
     "10.5",
     Resource.STORE_RESPONSE,
-    takes=('multipart/related; type="application/dicom"', "application/dicom"),
+    takes=BODY_TYPES,
     parameters=(ACCEPT,),
-    statuses={
-        200: "All instances are stored.",
-        202: "Some are stored and some failed, or some have a warning.",
-        406: "The Accept header allows no form of the answer; nothing is stored.",
-        409: "No instance is stored.",
-        413: "The body is longer than the server takes.",
-        415: "The body's media type is none that is taken.",
-        **_ANY,
-    },
+    statuses=_STORED,
+)
+UPSERT_INSTANCES = Operation(
+    "upsertInstances",
+    "Store the instances of the body; one that is stored with other content becomes an old version.",
+    resource=Resource.STORE_RESPONSE,
+    takes=BODY_TYPES,
+    parameters=(ACCEPT,),
+    statuses=_STORED,
 )
 DELETE = Operation(
     "delete",

@@ -52,6 +52,15 @@ _KINDS = {
     DICOM_XML: PartKind.XML,
 }
 METADATA_TYPES = frozenset({DICOM_JSON, DICOM_XML})
+ZIP = "application/zip"
+# What the body of a store request may be.
+BODY_TYPES = (
+    *(f'multipart/related; type="{name}"' for name in (APPLICATION_DICOM, DICOM_JSON, DICOM_XML)),
+    APPLICATION_DICOM,
+    DICOM_JSON,
+    DICOM_XML,
+    ZIP,
+)
 
 
 def part_header(headers: Mapping[str, str], root_type: str) -> PartHeader:

@@ -47,13 +47,14 @@ _METADATA = (metadata.metadata, operations.RETRIEVE_METADATA)
 _SEARCH_SERIES = (search.series, operations.SEARCH_SERIES)
 _SEARCH_INSTANCES = (search.instances, operations.SEARCH_INSTANCES)
 _STORE = (store.store, operations.STORE_INSTANCES)
+_UPSERT = (store.upsert, operations.UPSERT_INSTANCES)
 _DELETE = (delete.delete, operations.DELETE)
 
 # The busiest first, since routes are tried in order.
 _STUDIES_SERVICE = [
     _resource(_INSTANCE + "/frames/{frames}", GET=(frames.frames, operations.RETRIEVE_FRAMES)),
     _resource(_INSTANCE, GET=_RETRIEVE, DELETE=_DELETE),
-    _resource("/studies", GET=(search.studies, operations.SEARCH_STUDIES), POST=_STORE),
+    _resource("/studies", GET=(search.studies, operations.SEARCH_STUDIES), POST=_STORE, PUT=_UPSERT),
     _resource(_STUDY + "/series", GET=_SEARCH_SERIES),
     _resource(_SERIES + "/instances", GET=_SEARCH_INSTANCES),
     _resource(_SERIES + "/metadata", GET=_METADATA),
@@ -76,7 +77,7 @@ _STUDIES_SERVICE = [
     _resource("/series", GET=_SEARCH_SERIES),
     _resource("/instances", GET=_SEARCH_INSTANCES),
     _resource(_SERIES, GET=_RETRIEVE, DELETE=_DELETE),
-    _resource(_STUDY, GET=_RETRIEVE, POST=_STORE, DELETE=_DELETE),
+    _resource(_STUDY, GET=_RETRIEVE, POST=_STORE, PUT=_UPSERT, DELETE=_DELETE),
 ]
 
 ROUTES: list[BaseRoute] = [

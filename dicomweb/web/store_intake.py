@@ -18,19 +18,10 @@ from dicomweb.protocol.media_types import (
     parse_media_type,
 )
 from dicomweb.protocol.multipart import PartBegin, PartData, RelatedBody, RelatedReader, related_body_of
-from dicomweb.protocol.store_parts import METADATA_TYPES, PartKind, part_header
+from dicomweb.protocol.store_parts import METADATA_TYPES, ZIP, PartKind, part_header
 
-ZIP = "application/zip"
 _ZIPS = frozenset({ZIP, "application/x-zip-compressed", "application/x-zip"})
 _ROOTS = frozenset({APPLICATION_DICOM, DICOM_JSON, DICOM_XML, ""})
-# What a store request may be made of: for descriptions of this server.
-TAKEN = (
-    *(f'multipart/related; type="{name}"' for name in (APPLICATION_DICOM, DICOM_JSON, DICOM_XML)),
-    APPLICATION_DICOM,
-    DICOM_JSON,
-    DICOM_XML,
-    ZIP,
-)
 
 
 class Intake(Protocol):

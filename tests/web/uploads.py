@@ -30,8 +30,8 @@ def related(*given: Part) -> bytes:
     return body + b"--BOUNDARY--\r\n"
 
 
-def bulk(location: str, content_type: str, data: bytes) -> Part:
-    return {"Content-Type": content_type, "Content-Location": location}, data
+def bulk(location: str, content_type: str, data: bytes | bytearray) -> Part:
+    return {"Content-Type": content_type, "Content-Location": location}, bytes(data)
 
 
 def metadata_parts(instances: Iterable[dict[str, Any]], form: str = JSON) -> Iterator[Part]:
