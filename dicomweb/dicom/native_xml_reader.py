@@ -194,7 +194,7 @@ class _Reader:
         if self._open[-1] in _TEXTS:
             self._budget.charge(len(text))
             self._text_length += len(text)
-            if self._text_length > self._limits.value_bytes:
+            if self._text_length > self._limits.value_bytes and self._open[-1] != "InlineBinary":
                 raise value_too_long()
             self._text.append(text)
         elif not text.isspace():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -297,6 +297,14 @@ def _nested(depth: int) -> str:
 def test_size_and_nesting_are_bounded(inside: Callable[[], str]) -> None:
     with pytest.raises(InvalidDicom):
         read(inside(), sequence_depth=5, value_bytes=1000, dataset_bytes=1 << 20)
+
+
+def test_a_long_byte_string_may_be_inline() -> None:
+    raw = bytes(range(256)) * 400
+    found = read(
+        attribute("00420011", "OB", f"<InlineBinary>{_base64(raw)}</InlineBinary>"), value_bytes=1000
+    )
+    assert b64decode(found["00420011"]["InlineBinary"]) == raw
 
 
 def test_refusals_repeat_no_value() -> None:
