@@ -30,6 +30,8 @@ _LEAD = re.compile(r"(?<![A-Za-z0-9])(aV[RLF]|V[1-9]R?|III|II|I|MCL\d|[XYZ])(?![
 _STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _COLUMNS = 4
 _RHYTHM_LEAD = "II"
+# Leads beside the twelve (V7, V3R, X, Y, Z), in rows of their own.
+_MOST_FURTHER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class _Cell:
 _Row = Sequence[_Cell]
 
 
-def is_electrocardiogram(group: Group) -> bool:
-    """Whether every channel is a voltage of the size that paper is made for."""
+def fits_paper(group: Group) -> bool:
+    """Whether every channel is a voltage of a size that paper is made for."""
     return all(channel.unit in _MILLIVOLTS for channel in group.channels) and all(
         _peak(_millivolts(channel)) <= 100 for channel in group.channels
     )
@@ -77,13 +79,8 @@ def ecg_drawing(groups: Sequence[Group], lines: Sequence[str], *, small: bool = 
 
 
 def _caption(group: Group) -> str:
-    shown = max((len(channel.values) for channel in group.channels), default=0) / group.frequency
-    length = (
-        f"{group.seconds:.4g} s"
-        if shown >= group.seconds - 0.05
-        else f"first {shown:.4g} of {group.seconds:.4g} s"
-    )
-    return "   ".join(filter(None, [group.label, length, f"{group.frequency:g} Hz", "25 mm/s   10 mm/mV"]))
+    scale = "25 mm/s   10 mm/mV"
+    return "   ".join(filter(None, [group.label, group.shown_time, f"{group.frequency:g} Hz", scale]))
 
 
 def lead_name(name: str) -> str:
@@ -122,7 +119,8 @@ def _twelve_leads(group: Group, leads: dict[str, Channel]) -> list[_Row]:
             rows.append([_cell(group, leads[name], name, part * n, part) for n, name in enumerate(names)])
     if length > _STRIP_SECONDS / _COLUMNS:
         rows.append([_cell(group, leads[_RHYTHM_LEAD], _RHYTHM_LEAD, 0, length)])
-    return rows
+    others = [name for name in leads if name not in _STANDARD][:_MOST_FURTHER]
+    return rows + [[_cell(group, leads[name], name, 0, length)] for name in reversed(others)]
 
 
 def _strips(group: Group, channel: Channel, *, most: int) -> list[_Row]:

@@ -24,6 +24,7 @@ dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .
 dt { color: #6a6f78; max-width: 20rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 dd span, p { white-space: pre-wrap; }
+h1, h2, h3, h4, h5, h6, dt, dd span { unicode-bidi: plaintext; }
 dd > dl, dd > section { margin-inline-start: .5rem; }
 .aside { font-size: .85rem; color: #6a6f78; }
 .notice { background: #c62828; color: #fff; padding: .3rem .8rem; border-radius: .3rem; }

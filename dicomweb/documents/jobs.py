@@ -14,7 +14,7 @@ from dicomweb.documents import html, plain_text
 from dicomweb.documents.attributes import Item
 from dicomweb.documents.contour_views import contours_drawing, contours_thumbnail
 from dicomweb.documents.contours import structures_of
-from dicomweb.documents.ecg_paper import ecg_drawing, is_electrocardiogram
+from dicomweb.documents.ecg_paper import ecg_drawing, fits_paper
 from dicomweb.documents.icon import icon
 from dicomweb.documents.links import FROM_RENDERED_INSTANCE
 from dicomweb.documents.listing import listing_page
@@ -33,6 +33,7 @@ _WRITERS: dict[str, Callable[[Page, str], bytes]] = {
 }
 
 _REPORT_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
+_ECG_CLASSES = "1.2.840.10008.5.1.4.1.1.9.1."
 # What of a waveform can be told apart in a thumbnail.
 _THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS = 2.5, 3
 
@@ -71,7 +72,8 @@ def waveform_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
     document = document_of(parameters, buffers)
     request = parameters.get("request") or {}
     groups = groups_of(document)
-    draw = ecg_drawing if all(map(is_electrocardiogram, groups)) else chart_drawing
+    is_ecg = document.code("SOPClassUID").startswith(_ECG_CLASSES)
+    draw = ecg_drawing if is_ecg and all(map(fits_paper, groups)) else chart_drawing
     if request.get("thumbnail"):
         drawing = draw([excerpt(groups[0], _THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS)], [], small=True)
     else:

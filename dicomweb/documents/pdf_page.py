@@ -34,7 +34,7 @@ def pdf_page_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
 
 
 def _page(data: bytes) -> Image.Image:
-    import pypdfium2
+    import pypdfium2  # here, for the server too asks this module how large a file may be
 
     try:
         with pypdfium2.PdfDocument(data) as document:

@@ -16,9 +16,9 @@ def thinned(values: Values, most: int) -> tuple[Values, Values]:
         return np.arange(len(values), dtype=np.float64), values
     step = -(-len(values) // max(1, most // 2))
     starts = np.arange(0, len(values), step)
-    blocks = np.full(len(starts) * step, np.nan)
-    blocks[: len(values)] = values
-    blocks = blocks.reshape(-1, step)
+    padded = np.full(len(starts) * step, np.nan)
+    padded[: len(values)] = values
+    blocks = padded.reshape(-1, step)
     empty = np.isnan(blocks)
     low = np.where(empty, np.inf, blocks).argmin(axis=1)
     high = np.where(empty, -np.inf, blocks).argmax(axis=1)

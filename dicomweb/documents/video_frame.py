@@ -39,7 +39,7 @@ def video_frame_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> byt
 
 
 def _frame(data: bytes) -> Image.Image:
-    import av
+    import av  # here, for the server too asks this module how much of a video is enough
 
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +20,9 @@ Stored = NDArray[np.generic]
 MOST_GROUPS = 4
 _MOST_CHANNELS = 64
 _MOST_STORED_CHANNELS = 65_535
-_MOST_SAMPLES = 50_000_000
+# Samples of all groups, as 64-bit numbers 64 MiB; the rest of a longer recording is not drawn.
+_MOST_SAMPLES = 8_000_000
+_LOWEST_FREQUENCY, _HIGHEST_FREQUENCY = 1e-6, 1e9
 _LONGEST_NAME = 24
 
 # Waveform Sample Interpretation -> the stored type; MB and AB are companded (PS3.3 C.10.9.1.5).
@@ -60,11 +61,23 @@ class Group:
     seconds: float
     channels: Sequence[Channel]
 
+    @property
+    def shown_time(self) -> str:
+        """How long the recording is, and how much of it was read where that is less."""
+        read = max((len(channel.values) for channel in self.channels), default=0) / self.frequency
+        whole = f"{self.seconds:.5g} s"
+        return whole if read >= 0.99 * self.seconds else f"first {read:.5g} of {whole}"
+
 
 def groups_of(document: Item) -> list[Group]:
     """The first multiplex groups that can be read. Raises DecodeFailed when there is none."""
-    groups = [_group(item) for item in document.items("WaveformSequence")[:MOST_GROUPS]]
-    found = [group for group in groups if group is not None]
+    found: list[Group] = []
+    left = _MOST_SAMPLES
+    for item in document.items("WaveformSequence")[:MOST_GROUPS]:
+        group = _group(item, left)
+        if group is not None:
+            found.append(group)
+            left -= sum(len(channel.values) for channel in group.channels)
     if not found:
         raise DecodeFailed("The object holds no waveform that can be drawn.")
     return found
@@ -77,11 +90,12 @@ def excerpt(group: Group, seconds: float, channels: int) -> Group:
     return replace(group, seconds=min(group.seconds, seconds), channels=shown)
 
 
-def _group(item: Item) -> Group | None:
+def _group(item: Item, most: int) -> Group | None:
+    """One multiplex group, at most so many samples of it; None when it cannot be read."""
     count, frequency = item.whole("NumberOfWaveformChannels"), item.number("SamplingFrequency") or 0.0
     stated, kind = item.whole("NumberOfWaveformSamples"), _kind(item)
-    samples = _samples(item, kind, count, stated)
-    if samples is None or not 0 < frequency < math.inf:
+    samples = _samples(item, kind, count, stated, most)
+    if samples is None or not _LOWEST_FREQUENCY <= frequency <= _HIGHEST_FREQUENCY:
         return None
     padding, expand = _padding(item, samples.dtype), _COMPANDED.get(kind)
     definitions = item.items("ChannelDefinitionSequence")
@@ -101,13 +115,13 @@ def _group(item: Item) -> Group | None:
     )
 
 
-def _samples(item: Item, kind: str, count: int, stated: int) -> Stored | None:
+def _samples(item: Item, kind: str, count: int, stated: int, most: int) -> Stored | None:
     """Samples as stored, (samples, channels); None when there are none."""
     if not kind or not 0 < count <= _MOST_STORED_CHANNELS:
         return None
     dtype = np.dtype(_TYPES[kind])
     raw = item.binary("WaveformData")
-    length = min(len(raw) // (count * dtype.itemsize), _MOST_SAMPLES // count)
+    length = min(len(raw) // (count * dtype.itemsize), most // count)
     length = min(length, stated) if stated > 0 else length
     if length < 1:
         return None

@@ -59,7 +59,7 @@ def chart_drawing(groups: Sequence[Group], lines: Sequence[str], *, small: bool 
 
 
 def _caption(group: Group) -> str:
-    return "   ".join(filter(None, [group.label, f"{group.seconds:.4g} s", f"{group.frequency:g} Hz"]))
+    return "   ".join(filter(None, [group.label, group.shown_time, f"{group.frequency:g} Hz"]))
 
 
 def _group(group: Group, y: float, shapes: list[Path | Label]) -> float:

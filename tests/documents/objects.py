@@ -59,10 +59,10 @@ def as_json(dataset: Dataset) -> bytes:
 
 def scanned(data: bytes) -> tuple[bytes, dict[str, bytes]]:
     """Metadata and bulk values, by path, of a Part 10 file."""
-    found = scan([data])
-    start = found.dataset_offset if found.inflated_length is None else 0
-    bulk = {value.path: data[value.offset :][: value.length] for value in found.bulkdata}
-    assert start >= 0
+    inflated: list[bytes] = []
+    found = scan([data], on_inflated=inflated.append)
+    indexed = b"".join(inflated) or data
+    bulk = {value.path: indexed[value.offset :][: value.length] for value in found.bulkdata}
     return orjson.dumps(found.attributes), bulk
 
 

@@ -53,11 +53,11 @@ def test_the_shape_is_kept() -> None:
 
 
 def test_a_region_of_the_picture_is_cut_out_and_flipped() -> None:
-    region = {"x": 0, "y": 0, "source_width": 50, "source_height": 25}
+    region: dict[str, Any] = {"x": 0, "y": 0, "source_width": 50, "source_height": 25}
     assert opened(drawn(QUARTERS, form(width=10, height=10, **region))).getpixel((5, 2)) == (255, 0, 0)
     whole = opened(drawn(QUARTERS, form(width=100, height=50, flip_horizontal=True)))
     assert whole.getpixel((90, 10)) == (255, 0, 0)
-    part = {"x": 0.5, "y": 0.5, "source_width": 0.5, "source_height": 0.5, "normalized": True}
+    part: dict[str, Any] = {"x": 0.5, "y": 0.5, "source_width": 0.5, "source_height": 0.5, "normalized": True}
     assert opened(drawn(QUARTERS, form(width=10, height=10, **part))).getpixel((5, 2)) == (0, 0, 255)
 
 

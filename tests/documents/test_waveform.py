@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from dicomweb.documents.companding import A_LAW, MU_LAW
-from dicomweb.documents.ecg_paper import is_electrocardiogram, lead_name
+from dicomweb.documents.ecg_paper import fits_paper, lead_name
 from dicomweb.documents.jobs import waveform_job
 from dicomweb.documents.needs import bulk_needs
 from dicomweb.documents.trace import strokes, thinned
@@ -23,6 +23,7 @@ from dicomweb.errors import DecodeFailed
 from tests.documents.objects import item, of, scanned, sequence
 
 Attributes = dict[str, Any]
+ECG = "1.2.840.10008.5.1.4.1.1.9.1.2"
 
 
 def channel(name: str = "", unit: str = "", sensitivity: float = 1.0, baseline: float = 0.0) -> Attributes:
@@ -35,7 +36,7 @@ def channel(name: str = "", unit: str = "", sensitivity: float = 1.0, baseline: 
 
 
 def waveform(
-    samples: np.ndarray[Any, Any], kind: str, *channels: Attributes, frequency: float = 100.0, **more: Any
+    samples: np.ndarray[Any, Any], kind: str, *channels: Attributes, frequency: float = 100.0
 ) -> Attributes:
     """A multiplex group; samples: (samples, channels) as stored."""
     return {
@@ -46,12 +47,11 @@ def waveform(
         "54001004": of("US", samples.dtype.itemsize * 8),
         "54001006": of("CS", kind),
         "54001010": {"vr": "OW", "InlineBinary": b64encode(samples.tobytes()).decode()},
-        **more,
     }
 
 
 def drawn(*groups: Attributes, **request: Any) -> bytes:
-    metadata = json.dumps({"54000100": sequence(*groups)}).encode()
+    metadata = json.dumps({"00080016": of("UI", ECG), "54000100": sequence(*groups)}).encode()
     return waveform_job({"request": {"media_type": "image/svg+xml", **request}}, [metadata])
 
 
@@ -80,7 +80,7 @@ def test_samples_of_every_type_come_in_their_unit(kind: str) -> None:
 def test_padding_is_no_value() -> None:
     stored = np.array([[5], [-32768], [7]], dtype="<i2")
     padding = {"vr": "OW", "InlineBinary": b64encode(b"\0\x80").decode()}
-    (group,) = groups_of(item({"54000100": sequence(waveform(stored, "SS", **{"5400100A": padding}))}))
+    (group,) = groups_of(item({"54000100": sequence(waveform(stored, "SS") | {"5400100A": padding})}))
     assert np.isnan(group.channels[0].values).tolist() == [False, True, False]
 
 
@@ -177,7 +177,7 @@ def test_a_thumbnail_holds_no_text_of_the_object() -> None:
 def test_other_waveforms_are_charts_over_the_whole_time() -> None:
     pressure = np.rint(100 + 20 * np.sin(np.arange(3000) / 20)).astype("<i2").reshape(-1, 1)
     group = waveform(pressure, "SS", channel("ART", "mm[Hg]"), frequency=100)
-    assert not any(map(is_electrocardiogram, groups_of(item({"54000100": sequence(group)}))))
+    assert not any(map(fits_paper, groups_of(item({"54000100": sequence(group)}))))
     svg = drawn(group).decode()
     assert "120 mmHg" in svg
     assert "30 s" in svg
@@ -235,4 +235,58 @@ def test_a_day_of_recording_is_drawn_within_bounds() -> None:
     stored = (np.arange(8_000_000) % 1000).astype("<i2").reshape(-1, 2)
     svg = drawn(waveform(stored, "SS", channel("A", "uV"), channel("B", "uV"), frequency=200))
     assert len(svg) < 4_000_000
-    assert b"first 2e+04" not in svg
+    assert b"20000 s" in svg
+
+
+def test_leads_beside_the_twelve_get_rows_of_their_own() -> None:
+    names = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8"]
+    stored = np.zeros((1000, len(names)), dtype="<i2")
+    svg = drawn(waveform(stored, "SS", *(channel(name, "uV") for name in names))).decode()
+    assert re.findall(r'font-weight="bold">([^<]*)<', svg)[-3:] == ["II", "V7", "V8"]
+
+
+def test_what_was_not_read_is_said() -> None:
+    stored = np.zeros((500, 1), dtype="<i2")
+    svg = drawn(waveform(stored, "SS", channel("II", "uV")) | {"003A0010": of("UL", 360_000)}).decode()
+    assert "first 5 of 3600 s" in svg
+
+
+_JSON = st.recursive(
+    st.none() | st.integers(-5, 70_000) | st.floats() | st.sampled_from(["", "SS", "1e400", "-1", "uV"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["Value", "vr", "InlineBinary"]), inner)
+    ),
+    max_leaves=6,
+)
+_TAGS = st.sampled_from(
+    [
+        "003A0005",
+        "003A0010",
+        "003A001A",
+        "003A0200",
+        "003A0020",
+        "54001004",
+        "54001006",
+        "5400100A",
+        "54001010",
+    ]
+)
+
+
+@given(
+    attributes=st.dictionaries(_TAGS, _JSON, max_size=3),
+    definition=st.dictionaries(
+        st.sampled_from(["003A0203", "003A0210", "003A0211", "003A0212", "003A0213"]), _JSON
+    ),
+    samples=st.binary(min_size=2, max_size=200),
+)
+def test_a_broken_waveform_is_drawn_or_refused(
+    attributes: Attributes, definition: Attributes, samples: bytes
+) -> None:
+    stored = np.frombuffer(samples[: len(samples) // 2 * 2], "<i2").reshape(-1, 1)
+    group = waveform(stored, "SS", channel("I", "uV") | definition) | attributes
+    with np.errstate(all="ignore"):
+        try:
+            assert drawn(group, media_type="image/png", viewport={"width": 40, "height": 40})
+        except DecodeFailed:
+            pass
