@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.begun import begun
 from dicomweb.archive.derived import identity_of
 from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
@@ -17,7 +18,8 @@ from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_prop
 from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
-from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
+from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.transcode import swap_words
 from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, Stored, negotiate
 
@@ -117,6 +119,25 @@ async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIt
     if value.is_pixel_data and layout is not None:
         word_bits = pixel_word_bits(layout.vr, layout.bits_allocated)
     yield Part(chosen.content_type, _value_body(archive, place, value.length, word_bits), location)
+
+
+async def readable_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIterator[Part]:
+    """As value_parts; what no codec takes comes as stored: one bad value must not cost the others."""
+    if chosen.as_stored:
+        async for part in value_parts(archive, value, chosen):
+            yield part
+        return
+    first = True
+    try:
+        async for part in value_parts(archive, value, chosen):
+            yield await begun(part) if first else part
+            first = False
+    except DecodeFailed:
+        uid = value.place.source.transfer_syntax_uid
+        if not first or uid not in TRANSFER_SYNTAXES or not TRANSFER_SYNTAXES[uid].encapsulated:
+            raise
+        async for part in value_parts(archive, value, Chosen(TRANSFER_SYNTAXES[uid].media_type, uid, True)):
+            yield part
 
 
 def _is_encoded(chosen: Chosen) -> bool:

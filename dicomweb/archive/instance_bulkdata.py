@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.bulkdata import Value, locate_value, value_parts
+from dicomweb.archive.bulkdata import Value, locate_value, readable_parts, value_parts
 from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Part
 from dicomweb.archive.retrieve import RetrievePlan
@@ -78,11 +78,13 @@ async def _parts(
     chosen: dict[Stored, Chosen | None],
     only_pixels: bool,
 ) -> AsyncIterator[Part]:
+    # An instance alone is refused as a whole when its pixels turn out to be broken.
+    read = value_parts if target.instance else readable_parts
     async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
         async for value in _page_values(archive, page, only_pixels):
             form = chosen.get(value.form)
             if form is not None:
-                async for part in value_parts(archive, value, form):
+                async for part in read(archive, value, form):
                     yield part
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +23,8 @@ from dicomweb.protocol import multipart, ranges
 _PIECE = 256 << 10
 # Pieces of long chunks; at 1 MiB malloc would ask the kernel for each, which cost half as much CPU again.
 _LONGEST = 256 << 10
+
+_GONE = "The client closed the connection."
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -58,34 +61,52 @@ class Streamed:
             await send(start)
             await send({"type": "http.response.body", "body": b""})
             return
-        first = await anext(pieces, b"")
-        await send(start)
-        if self.length is not None and len(first) == self.length:
+        first = await anext(pieces, b"") if self.length is not None else None
+        if first is not None and len(first) == self.length:
+            await send(start)
             await send({"type": "http.response.body", "body": first})
             return
-        await self._send_rest(first, pieces, receive, send)
-
-    async def _send_rest(
-        self, first: bytes, pieces: AsyncIterator[bytes], receive: Receive, send: Send
-    ) -> None:
         gone = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
-            await send({"type": "http.response.body", "body": first, "more_body": True})
-            sent = len(first)
-            async for piece in pieces:
-                if gone.done():
-                    raise ClientGone("The client closed the connection.")
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                sent += len(piece)
-            assert self.length is None or sent == self.length, "announced length differs from what was sent"
-            await send({"type": "http.response.body", "body": b""})
+            if first is None:
+                first = await _first_piece(pieces, gone)
+            await send(start)
+            await self._send_rest(first, pieces, gone, send)
         finally:
             gone.cancel()
+
+    async def _send_rest(
+        self, first: bytes, pieces: AsyncIterator[bytes], gone: asyncio.Future[None], send: Send
+    ) -> None:
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        sent = len(first)
+        async for piece in pieces:
+            if gone.done():
+                raise ClientGone(_GONE)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            sent += len(piece)
+        assert self.length is None or sent == self.length, "announced length differs from what was sent"
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _first_piece(pieces: AsyncIterator[bytes], gone: asyncio.Future[None]) -> bytes:
+    """What has no length yet may be long in the making: all frames of an object, before its offset table."""
+    making: asyncio.Future[bytes] = asyncio.ensure_future(anext(pieces, b""))
+    try:
+        either: set[asyncio.Future[Any]] = {making, gone}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            raise ClientGone(_GONE)
+        return making.result()
+    finally:
+        if not making.done():
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
 
 
 async def _after(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

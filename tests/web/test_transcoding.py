@@ -263,6 +263,12 @@ def test_one_bad_frame_does_not_cost_the_study(client: Client) -> None:
         types = {headers["content-location"]: headers["content-type"] for headers, _ in parts(response)}
         assert types[BASE + bad] == f"application/dicom; transfer-syntax={J2K}"
         assert types[BASE + good] != types[BASE + bad]
+    values = client.get(f"/studies/{study}/pixeldata", 'multipart/related; type="application/octet-stream"')
+    assert values.status_code == 200
+    assert sorted(headers["content-type"] for headers, _ in parts(values)) == [
+        f"application/octet-stream; transfer-syntax={EXPLICIT_LITTLE}",
+        f"image/jp2; transfer-syntax={J2K}",
+    ]
     for accept in ("application/dicom", f"application/dicom; transfer-syntax={JLS}"):
         assert client.get(bad, accept).status_code == 406
     assert client.get(bad + "/frames/1", "image/jls").status_code == 406
