@@ -1,37 +1,42 @@
 """A study, series or instance as one ZIP archive, streamed (M-08).
 
-Each file is named by its place: `002_CT_Thorax-axial/00017.dcm` is the seventeenth instance of the second
-series, in the order of every other answer (W-64). What cannot be given is left out and listed in a file of
-the archive.
+The catalog is read twice: once to know what the archive will hold and how long it is, once to send it, so
+that memory does not grow with it. What cannot be given is left out and listed in a file of the archive.
 """
 
 from __future__ import annotations
 
-import re
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import blake2b
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Body, Literal, body_length
 from dicomweb.archive.reading import closing, read_body
 from dicomweb.archive.represent import part10
 from dicomweb.archive.sources import decoded_layout_of, stored_form
-from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages
+from dicomweb.archive.zip_names import Naming, for_media, for_people
+from dicomweb.catalog.columns import decompress
+from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages, one_metadata
 from dicomweb.catalog.series_labels import SeriesLabel, series_labels
+from dicomweb.dicom.dicomdir import Dicomdir
 from dicomweb.dicom.target import Target
-from dicomweb.errors import BlobMissing
+from dicomweb.dicom.write import read_json
+from dicomweb.errors import BlobMissing, InvalidDicom, Unavailable
 from dicomweb.pixels.transcode import native_length
 from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, choose, negotiate
 from dicomweb.protocol.zip_archive import ZipEntry, ZipSize, ZipWriter
 
+_DICOMDIR = "DICOMDIR"
+# SOP class and the UIDs of instance, study and series.
+_NAMES = ("00080016", "00080018", "0020000D", "0020000E")
 _LISTING_NAME = "LEFT-OUT.txt"
 _LISTING = "These instances are left out of this archive:"
 # Lines of that listing: nobody reads more.
 _MOST_LINES = 10_000
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
-_LONGEST_WORD = 40
 # An instance that may become more than this when it is re-encoded gets sizes of 64 bits.
 _SURELY_SMALL = 3 << 30
 # Files whose places are held at once while an archive is sent.
@@ -86,31 +91,47 @@ class _Survey:
             yield _file(_LISTING_NAME, [Literal("\r\n".join(lines).encode())])
 
 
-async def plan_zip(archive: Archive, target: Target, accept: Acceptable) -> ZipPlan:
-    """Choose the form of every instance. accept: of application/dicom as parts.
+async def plan_zip(
+    archive: Archive, target: Target, accept: Acceptable, *, dicomdir: bool = False
+) -> ZipPlan:
+    """Choose the form of every instance.
+
+    accept: of application/dicom as parts. dicomdir: the archive is a File-set with its directory.
 
     Raises NotFound, Gone, and where not one instance can be given NotAcceptable or BlobMissing.
     """
     found = await contents(archive.pool, archive.tenant_id, target)
     labels = await series_labels(archive.pool, archive.tenant_id, target.study)
-    named = partial(_named, archive, target, found, labels)
+    named = partial(_named, archive, target, found, labels, for_media if dicomdir else for_people)
     survey = await _survey(archive, named(), accept)
+    directory = partial(Dicomdir, _directory_uid(target, found)) if dicomdir else None
+    if directory is not None:
+        survey.size.add(ZipEntry(_DICOMDIR, None))
     modified = found.modified or _NO_DATE
     return ZipPlan(
         complete=not survey.left_out,
         length=survey.size.total,
         version=f"{found.revision:x}",
         modified=modified,
-        stream=lambda: _written(archive, ZipWriter(modified), _files(archive, named(), survey)),
+        stream=lambda: _written(
+            archive, ZipWriter(modified), _files(archive, named(), survey, directory and directory())
+        ),
     )
+
+
+def _directory_uid(target: Target, found: Contents) -> str:
+    """The same for the same contents, and no other (PS3.5 B.2)."""
+    of = blake2b(f"{target.path} {found.revision}".encode(), digest_size=16).digest()
+    return f"2.25.{int.from_bytes(of, 'big')}"
 
 
 async def _survey(archive: Archive, named: _Named, accept: Acceptable) -> _Survey:
     survey = _Survey()
     async for name, source in named:
-        form = survey.forms.setdefault(
-            stored_form(source), choose(accept, stored_form(source), multipart=True)
-        )
+        stored = stored_form(source)
+        if stored not in survey.forms:
+            survey.forms[stored] = choose(accept, stored, multipart=True)
+        form = survey.forms[stored]
         if source.is_damaged:
             survey.leave_out(source, "its stored bytes are damaged or missing")
         elif form is None:
@@ -125,33 +146,51 @@ async def _survey(archive: Archive, named: _Named, accept: Acceptable) -> _Surve
     return survey
 
 
-async def _files(archive: Archive, named: _Named, survey: _Survey) -> AsyncIterator[_File]:
+async def _files(
+    archive: Archive, named: _Named, survey: _Survey, directory: Dicomdir | None
+) -> AsyncIterator[_File]:
     async for name, source in named:
         form = survey.forms[stored_form(source)]
         if form is not None and source.instance_row not in survey.left_out:
             yield _instance(archive, name, source, form)
+            if directory is not None:
+                await _enter(archive, directory, name, source, form)
+    if directory is not None:
+        yield _file(_DICOMDIR, [Literal(directory.file())])
     for file in survey.listing():
         yield file
 
 
+async def _enter(
+    archive: Archive, directory: Dicomdir, name: str, source: InstanceSource, form: Chosen
+) -> None:
+    stored = await one_metadata(archive.pool, source.instance_row)
+    if stored is None:
+        raise Unavailable("The instance was deleted while the archive was made.", retry_after=1)
+    attributes = await asyncio.to_thread(lambda: read_json(decompress(stored)))
+    enter = partial(
+        directory.add,
+        file_id=name.split("/"),
+        transfer_syntax_uid=form.transfer_syntax_uid,
+        has_pixels=source.pixel_layout is not None,
+    )
+    try:
+        enter(attributes)
+    except InvalidDicom:  # a value that no file can hold: the instance is entered by what names it
+        enter({tag: attributes[tag] for tag in _NAMES if tag in attributes})
+
+
 async def _named(
-    archive: Archive, target: Target, found: Contents, labels: Mapping[str, SeriesLabel]
+    archive: Archive, target: Target, found: Contents, labels: Mapping[str, SeriesLabel], naming: Naming
 ) -> AsyncIterator[tuple[str, InstanceSource]]:
     """Every instance and the name of its file."""
-    series, folder, series_number, number = "", "", 0, 0
+    series, series_number, number = "", 0, 0
     async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
         for source in page:
             if source.target.series != series:
                 series, series_number, number = source.target.series, series_number + 1, 0
-                folder = _folder(series_number, labels.get(series))
             number += 1
-            yield f"{folder}/{number:05}.dcm", source
-
-
-def _folder(number: int, label: SeriesLabel | None) -> str:
-    """A name that every file system takes and that leads nowhere else."""
-    words = [_NOT_PLAIN.sub("-", text)[:_LONGEST_WORD].strip("-") for text in label or ()]
-    return "_".join([f"{number:03}", *filter(None, words)])
+            yield naming(series_number, labels.get(series), number), source
 
 
 def _instance(archive: Archive, name: str, source: InstanceSource, form: Chosen) -> _File:

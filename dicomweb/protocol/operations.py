@@ -100,7 +100,10 @@ RETRIEVE_INSTANCES = Operation(
     "10.4.1.1.1",
     Resource.INSTANCES,
     gives=("application/zip",),
-    parameters=(ACCEPT,),
+    parameters=(
+        ACCEPT,
+        Parameter("dicomdir", "Of application/zip: whether it is a File-set with a DICOMDIR.", _TRUE),
+    ),
     statuses=_READ | _PARTLY,
     conditional=True,
     ranges=True,

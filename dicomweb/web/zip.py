@@ -41,8 +41,11 @@ async def zipped(request: Request, wanted: MediaRange) -> Response | Streamed:
     """Every instance of the target as a file of one archive, as stored unless the request says otherwise."""
     archive: Archive = request.state.archive
     target = target_of(request)  # 400 malformed UID
-    plan = await plan_zip(archive, target, _of_parts(wanted))  # 404, 406, 410
-    headers = cache_headers(plan.version, APPLICATION_ZIP, wanted.transfer_syntax, modified=plan.modified)
+    dicomdir = _wants_dicomdir(request)  # 400 neither true nor false
+    plan = await plan_zip(archive, target, _of_parts(wanted), dicomdir=dicomdir)  # 404, 406, 410
+    headers = cache_headers(
+        plan.version, APPLICATION_ZIP, wanted.transfer_syntax, str(dicomdir), modified=plan.modified
+    )
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     if not plan.complete:
@@ -51,6 +54,13 @@ async def zipped(request: Request, wanted: MediaRange) -> Response | Streamed:
     headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
     headers["Content-Type"] = APPLICATION_ZIP
     return Streamed(200 if plan.complete else 206, headers, plan.stream(), plan.length)
+
+
+def _wants_dicomdir(request: Request) -> bool:
+    values = request.query_params.getlist("dicomdir")
+    if any(value not in ("true", "false") for value in values) or len(set(values)) > 1:
+        raise InvalidRequest("The dicomdir parameter is neither true nor false.")
+    return "true" in values
 
 
 def _of_parts(wanted: MediaRange) -> Acceptable:

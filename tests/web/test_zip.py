@@ -191,3 +191,44 @@ def test_readers_from_the_front_can_unpack_it(client: Client) -> None:
     first = inflater.decompress(body[30 + name + extra :])
     assert inflater.eof
     assert pydicom.dcmread(io.BytesIO(first)) == pydicom.dcmread(io.BytesIO(instances[0]))
+
+
+def test_a_file_set_has_its_directory(client: Client) -> None:
+    study, instances = _study(client)
+    response = client.get(f"/studies/{study}?dicomdir=true", "application/zip")
+    assert "content-length" not in response.headers
+    archive = _opened(client, f"/studies/{study}?dicomdir=true")
+    names = ["DICOM/S0000001/I0000001", "DICOM/S0000001/I0000002", "DICOM/S0000002/I0000001"]
+    assert archive.namelist() == [*names, "DICOMDIR"]
+    records = pydicom.dcmread(io.BytesIO(archive.read("DICOMDIR"))).DirectoryRecordSequence
+    assert [one.DirectoryRecordType for one in records] == [
+        "PATIENT",
+        "STUDY",
+        "SERIES",
+        "IMAGE",
+        "IMAGE",
+        "SERIES",
+        "IMAGE",
+    ]
+    referenced = {
+        "/".join(one.ReferencedFileID): one.ReferencedSOPInstanceUIDInFile
+        for one in records
+        if "ReferencedFileID" in one
+    }
+    assert referenced == {
+        name: pydicom.dcmread(io.BytesIO(data)).SOPInstanceUID
+        for name, data in zip(names, instances, strict=True)
+    }
+    again = client.get(f"/studies/{study}?dicomdir=true", "application/zip")
+    assert (again.content, again.headers["etag"]) == (response.content, response.headers["etag"])
+    assert client.get(f"/studies/{study}", "application/zip").headers["etag"] != again.headers["etag"]
+    for wrong in ("dicomdir=maybe", "dicomdir=", "dicomdir=true&dicomdir=false"):
+        assert client.get(f"/studies/{study}?{wrong}", "application/zip").status_code == 400
+
+
+def test_values_that_no_directory_can_hold_do_not_stop_it(client: Client) -> None:
+    data = make_instance(attributes={"StudyID": "x" * 5000, "ContentDate": "nonsense"})
+    assert client.store(data).status_code == 200
+    archive = _opened(client, _path(data) + "?dicomdir=true")
+    *_, leaf = pydicom.dcmread(io.BytesIO(archive.read("DICOMDIR"))).DirectoryRecordSequence
+    assert leaf.DirectoryRecordType == "IMAGE"
