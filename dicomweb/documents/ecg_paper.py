@@ -55,27 +55,48 @@ def fits_paper(group: Group) -> bool:
     )
 
 
-def ecg_drawing(groups: Sequence[Group], lines: Sequence[str], *, small: bool = False) -> Drawing:
-    """Each group of leads below the one before; lines: text above them all. small: traces alone."""
-    seconds = max(_LEAST_SECONDS, *(min(_STRIP_SECONDS, group.seconds) for group in groups))
-    width = 2 * _MARGIN + seconds * _MM_PER_SECOND
+def ecg_drawing(groups: Sequence[Group], lines: Sequence[str]) -> Drawing:
+    """Each group of leads below the one before; lines: text above them all."""
     ink: list[Path | Label] = []
     y = _MARGIN
     for line in lines:
         y += _LINE_HEIGHT
         ink.append(Label(_MARGIN, y - 1, line, _TEXT_HEIGHT, _INK))
-    top = y
+    top, width = y, _width(groups)
     for group in groups:
-        if not small:
-            y += _LINE_HEIGHT
-            ink.append(Label(_MARGIN, y, _caption(group), _TEXT_HEIGHT, _INK, bold=True))
-        for row in _rows(group):
-            above, below = _reach(row)
-            ink += _drawn(row, y, y + above, width - 2 * _MARGIN)
-            y += above + below
-    height = y + _MARGIN
-    grid = _grid(width, top, height)
-    return Drawing(width, height, [*grid, *ink], _PAPER, "Electrocardiogram", _PIXELS_PER_MM)
+        y += _LINE_HEIGHT
+        ink.append(Label(_MARGIN, y, _caption(group), _TEXT_HEIGHT, _INK, bold=True))
+        y = _rows_drawn(group, y, width, ink)
+    return _on_paper(ink, width, top, y)
+
+
+def ecg_thumbnail(group: Group) -> Drawing:
+    """The leads of a group without any text but their names."""
+    ink: list[Path | Label] = []
+    width = _width([group])
+    return _on_paper(ink, width, _MARGIN, _rows_drawn(group, _MARGIN, width, ink))
+
+
+def _width(groups: Sequence[Group]) -> float:
+    """Of the paper that holds the longest strip."""
+    seconds = max(_LEAST_SECONDS, *(min(_STRIP_SECONDS, group.seconds) for group in groups))
+    return 2 * _MARGIN + seconds * _MM_PER_SECOND
+
+
+def _on_paper(ink: list[Path | Label], width: float, top: float, bottom: float) -> Drawing:
+    height = bottom + _MARGIN
+    return Drawing(
+        width, height, [*_grid(width, top, height), *ink], _PAPER, "Electrocardiogram", _PIXELS_PER_MM
+    )
+
+
+def _rows_drawn(group: Group, y: float, width: float, ink: list[Path | Label]) -> float:
+    """Draw the rows of a group from y on; returns where they end."""
+    for row in _rows(group):
+        above, below = _reach(row)
+        ink += _drawn(row, y, y + above, width - 2 * _MARGIN)
+        y += above + below
+    return y
 
 
 def _caption(group: Group) -> str:

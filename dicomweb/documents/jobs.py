@@ -14,7 +14,7 @@ from dicomweb.documents import html, plain_text
 from dicomweb.documents.attributes import Item
 from dicomweb.documents.contour_views import contours_drawing, contours_thumbnail
 from dicomweb.documents.contours import structures_of
-from dicomweb.documents.ecg_paper import ecg_drawing, fits_paper
+from dicomweb.documents.ecg_paper import ecg_drawing, ecg_thumbnail, fits_paper
 from dicomweb.documents.icon import icon
 from dicomweb.documents.links import FROM_RENDERED_INSTANCE
 from dicomweb.documents.listing import listing_page
@@ -23,7 +23,7 @@ from dicomweb.documents.page import Page
 from dicomweb.documents.picture import PictureForm, drawn
 from dicomweb.documents.report import report_page
 from dicomweb.documents.waveform import excerpt, groups_of
-from dicomweb.documents.waveform_chart import chart_drawing
+from dicomweb.documents.waveform_chart import chart_drawing, chart_thumbnail
 from dicomweb.documents.waveform_notes import waveform_notes
 from dicomweb.errors import DecodeFailed, InvalidDicom
 
@@ -73,10 +73,12 @@ def waveform_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
     request = parameters.get("request") or {}
     groups = groups_of(document)
     is_ecg = document.code("SOPClassUID").startswith(_ECG_CLASSES)
-    draw = ecg_drawing if is_ecg and all(map(fits_paper, groups)) else chart_drawing
+    on_paper = is_ecg and all(map(fits_paper, groups))
     if request.get("thumbnail"):
-        drawing = draw([excerpt(groups[0], _THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS)], [], small=True)
+        small = excerpt(groups[0], _THUMBNAIL_SECONDS, _THUMBNAIL_CHANNELS)
+        drawing = ecg_thumbnail(small) if on_paper else chart_thumbnail(small)
     else:
+        draw = ecg_drawing if on_paper else chart_drawing
         drawing = draw(groups, [*(request.get("annotation") or ()), *waveform_notes(document)])
     return drawn(drawing, PictureForm.of(parameters))
 

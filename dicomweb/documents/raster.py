@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
 from dicomweb.documents.drawing import Anchor, Drawing, Label, Path, Points
+from dicomweb.documents.lettering import font, written
 
 _FINER = 2
 # Pixels of the enlarged drawing: 96 MiB of RGB.
@@ -62,15 +62,9 @@ def _label(pen: ImageDraw.ImageDraw, label: Label, scale: float, corner: tuple[f
     stroke = size / 40 if label.bold else 0
     pen.text(
         place,
-        label.text,
+        written(label.text),
         fill=label.colour,
-        font=_font(round(size, 1)),
+        font=font(round(size, 1)),
         anchor=_ANCHORS[label.anchor],
         stroke_width=stroke,
     )
-
-
-@cache
-def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font: the machine's fonts differ."""
-    return ImageFont.load_default(size)

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dicomweb.documents.drawing import Drawing, Label, Path, points, rectangle
+from dicomweb.documents.drawing import Drawing, Label, Path, Points, points, rectangle
 from dicomweb.documents.trace import Values, strokes, thinned
 from dicomweb.documents.waveform import Channel, Group
 
 _WIDTH, _MARGIN, _NAMES = 1200.0, 20.0, 150.0
 _TEXT, _LINE_HEIGHT, _GAP = 13.0, 18.0, 8.0
 _TALL_ROW, _LOW_ROW, _MANY_ROWS = 90.0, 44.0, 12
-_MOST_POINTS = 4000
+_MOST_POINTS = 2000
+_LONGEST_NAME = 18
 _INK, _FRAME, _FAINT = "#16202c", "#b8c2cc", "#e4e9ee"
 _COLOURS = ("#1664b8", "#b3382c", "#1d7d43", "#8a4bb0", "#a86a00", "#0f7f8a")
 # Steps of a time axis, in seconds.
@@ -43,19 +44,29 @@ _STEPS = (
 _MOST_STEPS = 12
 
 
-def chart_drawing(groups: Sequence[Group], lines: Sequence[str], *, small: bool = False) -> Drawing:
-    """Each group below the one before; lines: text above them all. small: traces alone."""
+def chart_drawing(groups: Sequence[Group], lines: Sequence[str]) -> Drawing:
+    """Each group below the one before; lines: text above them all."""
     shapes: list[Path | Label] = []
     y = _MARGIN
     for line in lines:
         y += _LINE_HEIGHT
         shapes.append(Label(_MARGIN, y - 4, line, _TEXT, _INK))
     for group in groups:
-        if not small:
-            y += _LINE_HEIGHT
-            shapes.append(Label(_MARGIN, y - 4, _caption(group), _TEXT, _INK, bold=True))
+        y += _LINE_HEIGHT
+        shapes.append(Label(_MARGIN, y - 4, _caption(group), _TEXT, _INK, bold=True))
         y = _group(group, y + 2, shapes)
     return Drawing(_WIDTH, y + _MARGIN, shapes, "#ffffff", "Waveform")
+
+
+def chart_thumbnail(group: Group) -> Drawing:
+    """The traces alone, thick enough to be seen in a small picture."""
+    side = _WIDTH / 4
+    tall = side / len(group.channels)
+    traces = [
+        _trace(channel, _COLOURS[n % len(_COLOURS)], 4, rectangle(8, n * tall + 12, side - 16, tall - 24))
+        for n, channel in enumerate(group.channels)
+    ]
+    return Drawing(side, side, traces, "#ffffff", "Waveform")
 
 
 def _caption(group: Group) -> str:
@@ -79,17 +90,24 @@ def _row(
     channel: Channel, colour: str, left: float, right: float, top: float, tall: float
 ) -> list[Path | Label]:
     low, high = _range(channel.values)
-    at, values = thinned(channel.values, _MOST_POINTS)
-    x = left + at / max(1, len(channel.values) - 1) * (right - left)
-    y = top + tall - (values - low) / (high - low) * tall
     unit = f" {channel.unit}" if channel.unit else ""
     return [
         Path([rectangle(left, top, right - left, tall)], _FRAME, 1, closed=True),
-        Path(strokes(x, y), colour, 1.2),
-        Label(_MARGIN, top + tall / 2 + _TEXT / 3, channel.name[:18], _TEXT, colour, bold=True),
+        _trace(channel, colour, 1.2, rectangle(left, top, right - left, tall)),
+        Label(_MARGIN, top + tall / 2 + _TEXT / 3, channel.name[:_LONGEST_NAME], _TEXT, colour, bold=True),
         Label(left - 4, top + _TEXT * 0.8, f"{high:.4g}{unit}", _TEXT * 0.8, _INK, "end"),
         Label(left - 4, top + tall, f"{low:.4g}{unit}", _TEXT * 0.8, _INK, "end"),
     ]
+
+
+def _trace(channel: Channel, colour: str, width: float, box: Points) -> Path:
+    """The whole recording, from edge to edge of a box."""
+    (left, top), (right, bottom) = box[0], box[2]
+    low, high = _range(channel.values)
+    at, values = thinned(channel.values, _MOST_POINTS)
+    x = left + at / max(1, len(channel.values) - 1) * (right - left)
+    y = bottom - (values - low) / (high - low) * (bottom - top)
+    return Path(strokes(x, y), colour, width)
 
 
 def _range(values: Values) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dicomweb.documents.drawing import Drawing, Label, Path, rectangle
+from dicomweb.documents.lettering import plain
 from dicomweb.documents.picture import PictureForm, drawn, encoded, framed
 from dicomweb.errors import DecodeFailed
 
@@ -88,3 +89,7 @@ def test_an_svg_names_its_size() -> None:
 def test_labels_too_small_to_read_are_left_out() -> None:
     text = Drawing(1000, 1000, [Label(10, 10, "x", 1)])
     assert opened(drawn(text, form(width=10, height=10))).getcolors() == [(100, (255, 255, 255))]
+
+
+def test_letters_that_a_font_lacks_lose_their_accents() -> None:
+    assert plain("Œsophage é µV cm² 心 Łódź 5°") == "?sophage e uV cm2 ? Lodz 5°"
