@@ -24,6 +24,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:INF|Infinity)|NaN")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+# What the parser knows, by itself or by a table of 256 characters; others raise what is no ExpatError.
+_ENCODING = re.compile(
+    r"utf-(?:8|16|16be|16le)|us-ascii|iso-8859-(?:[1-9]|1[013456])|windows-125[0-8]", re.IGNORECASE
+)
 _SPACES = re.compile(r"[ \t\r\n]+")
 # Beyond this an integer does not survive a JSON reader that holds numbers as doubles (J-07).
 _EXACT_DOUBLE = 1 << 53
@@ -70,6 +74,7 @@ def read_native_model(chunks: Iterable[bytes], *, limits: ScanLimits = _LIMITS) 
     reader = _Reader(limits)
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
+    parser.XmlDeclHandler = _check_encoding
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -84,6 +89,11 @@ def read_native_model(chunks: Iterable[bytes], *, limits: ScanLimits = _LIMITS) 
     except expat.ExpatError as error:
         raise InvalidDicom(f"The XML is not well-formed: line {error.lineno}.") from None
     return reader.attributes
+
+
+def _check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+    if encoding and not _ENCODING.fullmatch(encoding):
+        raise InvalidDicom("The XML is in an encoding that is not supported; UTF-8 is.")
 
 
 def _refuse_doctype(*_: Any) -> NoReturn:

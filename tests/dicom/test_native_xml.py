@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from random import Random
 from typing import Any
 from xml.etree import ElementTree
 
@@ -236,6 +237,14 @@ def test_other_writers_forms_are_understood() -> None:
     }
 
 
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf-16", "ISO-8859-9", "windows-1252", "iso-8859-11"])
+def test_encodings_of_the_declaration_are_followed(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + _MODEL % attribute(
+        "00104000", "LT", "<Value>ok</Value>"
+    )
+    assert read_native_model([text.encode(encoding)])["00104000"]["Value"] == ["ok"]
+
+
 _ENTITY = '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + _MODEL % attribute(
     "00100020", "LO", "<Value>&e;</Value>"
 )
@@ -271,6 +280,9 @@ _LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>' + _MODEL %
         _MODEL % attribute("7FE00010", "OB", "<BulkData/>"),
         _MODEL % "<Unknown/>",
         _MODEL % "\0",
+        '<?xml version="1.0" encoding="no-such"?>' + _MODEL % "",
+        '<?xml version="1.0" encoding="utf8"?>' + _MODEL % "",
+        '<?xml version="1.0" encoding="iso-2022-jp"?>' + _MODEL % "",
     ],
 )
 def test_what_is_no_native_model_is_refused(document: str) -> None:
@@ -305,6 +317,32 @@ def test_a_long_byte_string_may_be_inline() -> None:
         attribute("00420011", "OB", f"<InlineBinary>{_base64(raw)}</InlineBinary>"), value_bytes=1000
     )
     assert b64decode(found["00420011"]["InlineBinary"]) == raw
+
+
+_WORDS = (
+    "Value Item DicomAttribute PersonName Alphabetic BulkData InlineBinary number tag vr SQ PN FD 99999999 -1"
+    " < > &#0; &amp; ]]> <![CDATA[ <!-- <?x \xff"
+).split(" ")
+
+
+@given(random=st.randoms(use_true_random=False))
+def test_a_damaged_document_is_read_or_refused(random: Random) -> None:
+    items = [
+        {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^J"}]}, "00189087": {"vr": "FD", "Value": [1]}}
+    ]
+    document = bytearray(
+        native_xml(
+            {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}, "00400275": {"vr": "SQ", "Value": items}}
+        )
+    )
+    for _ in range(random.randint(1, 5)):
+        at = random.randrange(len(document))
+        damage = random.choice(_WORDS).encode("latin-1")
+        document[at : at + random.choice([0, len(damage), 40])] = damage
+    try:
+        assert isinstance(read_native_model([bytes(document)]), dict)
+    except InvalidDicom:
+        pass
 
 
 def test_refusals_repeat_no_value() -> None:
