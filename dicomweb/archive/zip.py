@@ -104,18 +104,20 @@ async def plan_zip(
     labels = await series_labels(archive.pool, archive.tenant_id, target.study)
     named = partial(_named, archive, target, found, labels, for_media if dicomdir else for_people)
     survey = await _survey(archive, named(), accept)
-    directory = partial(Dicomdir, _directory_uid(target, found)) if dicomdir else None
-    if directory is not None:
+    if dicomdir:
         survey.size.add(ZipEntry(_DICOMDIR, None))
     modified = found.modified or _NO_DATE
+
+    def files() -> AsyncIterator[_File]:
+        directory = Dicomdir(_directory_uid(target, found)) if dicomdir else None
+        return _files(archive, named(), survey, directory)
+
     return ZipPlan(
         complete=not survey.left_out,
         length=survey.size.total,
         version=f"{found.revision:x}",
         modified=modified,
-        stream=lambda: _written(
-            archive, ZipWriter(modified), _files(archive, named(), survey, directory and directory())
-        ),
+        stream=lambda: _written(archive, ZipWriter(modified), files()),
     )
 
 
