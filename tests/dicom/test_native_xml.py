@@ -319,10 +319,10 @@ def test_a_long_byte_string_may_be_inline() -> None:
     assert b64decode(found["00420011"]["InlineBinary"]) == raw
 
 
-_WORDS = (
-    "Value Item DicomAttribute PersonName Alphabetic BulkData InlineBinary number tag vr SQ PN FD 99999999 -1"
-    " < > &#0; &amp; ]]> <![CDATA[ <!-- <?x \xff"
-).split(" ")
+_WORDS = [
+    "Value", "Item", "DicomAttribute", "PersonName", "Alphabetic", "BulkData", "InlineBinary", "number", "tag",
+    "vr", "SQ", "PN", "FD", "99999999", "-1", "<", ">", "&#0;", "&amp;", "]]>", "<![CDATA[", "<!--", "<?x", "\xff",
+]  # fmt: skip
 
 
 @given(random=st.randoms(use_true_random=False))
