@@ -17,8 +17,6 @@ from PIL import Image
 
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, InvalidRequest
-from dicomweb.pixels.codecs import DECODABLE, decode_frame
-from dicomweb.pixels.codestream import probe
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour import (
     Levels,
@@ -30,6 +28,7 @@ from dicomweb.pixels.rendering.colour import (
     with_supplemental_palette,
 )
 from dicomweb.pixels.rendering.colour_space import with_profile
+from dicomweb.pixels.rendering.decoding import native, native_for, scaled_region
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.encode import encode, encode_animation
 from dicomweb.pixels.rendering.geometry import picture_size, pixel_aspect, placed, region_of
@@ -41,7 +40,6 @@ from dicomweb.pixels.rendering.request import RenderRequest, Window
 from dicomweb.pixels.rendering.samples import Pixels, words_of
 from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
 from dicomweb.pixels.rendering.values import Values
-from dicomweb.pixels.transcode import decoded_layout
 
 _SOP_CLASS, _ICC_PROFILE = "00080016", "00282000"
 _PHOTOMETRIC, _PIXEL_PRESENTATION = "00280004", "00089205"
@@ -124,12 +122,16 @@ def _picture(
         region = region_of(request.viewport, layout.rows, layout.columns)
     except InvalidRequest as error:
         raise DecodeFailed(error.message) from None
-    frame, layout = _native(frame, layout, parameters["transfer_syntax_uid"])
-    picture = Image.fromarray(frame_levels(frame, layout, display["frame_index"], values, request))
-    if "presentation" in display:
-        return _presented(picture, Values(display["presentation"], bulk), values, request)
     size = picture_size(region, pixel_aspect(values), request.viewport, thumbnail=request.thumbnail)
-    return placed(picture, region, size, request.viewport)
+    uid = parameters["transfer_syntax_uid"]
+    if "presentation" in display:
+        levels = frame_levels(*native(frame, layout, uid), display["frame_index"], values, request)
+        return _presented(Image.fromarray(levels), Values(display["presentation"], bulk), values, request)
+    frame, drawn = native_for(
+        frame, layout, uid, values, region=region, size=size, thumbnail=request.thumbnail
+    )
+    picture = Image.fromarray(frame_levels(frame, drawn, display["frame_index"], values, request))
+    return placed(picture, scaled_region(region, layout, drawn), size, request.viewport)
 
 
 def _presented(
@@ -142,17 +144,6 @@ def _presented(
     )
     placed_picture = placement.place(picture)
     return placed_picture if request.thumbnail else with_graphics(placed_picture, presentation, placement)
-
-
-def _native(frame: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> tuple[bytes, PixelLayout]:
-    """The frame decoded, and its layout then."""
-    if transfer_syntax_uid in DECODABLE:
-        header = probe(frame, transfer_syntax_uid)
-        native = decode_frame(frame, layout, transfer_syntax_uid)
-        return native, decoded_layout(layout, transfer_syntax_uid, header)
-    if layout.encapsulated:
-        raise DecodeFailed("This transfer syntax cannot be decoded here.")
-    return frame, layout
 
 
 def frame_levels(

@@ -80,7 +80,7 @@ def test_references_are_listed_in_order_and_once() -> None:
 
 def test_the_grayscale_transformation_is_the_states() -> None:
     window = _item(WindowCenter=100, WindowWidth=50, VOILUTFunction="LINEAR_EXACT")
-    image = {
+    image: dict[str, Any] = {
         "photometric_interpretation": "MONOCHROME1",
         "attributes": {"WindowCenter": 10, "WindowWidth": 20},
     }
@@ -220,7 +220,7 @@ def test_graphics_turn_with_the_image(rotation: int, flip: str) -> None:
     block = np.zeros((64, 64), np.uint8)
     block[10:20, 30:50] = 200
     square = _graphic("POLYLINE", [30, 10, 50, 10, 50, 20, 30, 20, 30, 10], filled="Y")
-    turned = {"ImageRotation": rotation, "ImageHorizontalFlip": flip}
+    turned: dict[str, Any] = {"ImageRotation": rotation, "ImageHorizontalFlip": flip}
     image = _drawn(_state(**turned), block) > 100
     marked = _marked(_annotated(square, **turned))
     assert (image & ~marked).sum() <= 4
