@@ -320,9 +320,10 @@ def test_a_long_byte_string_may_be_inline() -> None:
 
 
 _WORDS = [
-    "Value", "Item", "DicomAttribute", "PersonName", "Alphabetic", "BulkData", "InlineBinary", "number", "tag",
-    "vr", "SQ", "PN", "FD", "99999999", "-1", "<", ">", "&#0;", "&amp;", "]]>", "<![CDATA[", "<!--", "<?x", "\xff",
-]  # fmt: skip
+    *("Value", "Item", "DicomAttribute", "PersonName", "Alphabetic", "BulkData", "InlineBinary", "number"),
+    *("tag", "vr", "SQ", "PN", "FD", "99999999", "-1", "<", ">", "&#0;", "&amp;", "]]>", "<![CDATA[", "<!--"),
+    *("<?x", "\xff"),
+]
 
 
 @given(random=st.randoms(use_true_random=False))
