@@ -22,6 +22,7 @@ from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.rendering.annotation import annotation_lines
 from dicomweb.pixels.rendering.display import bulk_paths, display_of
 from dicomweb.pixels.rendering.geometry import region_of
+from dicomweb.pixels.rendering.presentation import STATE_PATH, display_with_presentation_state
 from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.protocol.rendered_forms import Rendering
 from dicomweb.protocol.rendered_query import RenderedQuery
@@ -49,7 +50,7 @@ class Showing:
     """What of an instance is shown, and as what.
 
     numbers: of the frames, from 1; one for a still, several for an animation, none for what has no frames.
-    icon: of a thumbnail that would show who the patient is.
+    icon: of a thumbnail that would show who the patient is. state: presentation state that says how.
     """
 
     subject: Subject
@@ -58,10 +59,13 @@ class Showing:
     numbers: Sequence[int] = ()
     thumbnail: bool = False
     icon: bool = False
+    state: Subject | None = None
 
     @property
     def location(self) -> str:
         """The resource path of what is shown."""
+        if self.state is not None:
+            return f"{self.state.source.target.path}/rendered"
         path, frames = self.subject.source.target.path, self.subject.frames
         if len(self.numbers) == 1 and frames > 1:
             path += f"/frames/{self.numbers[0]}"
@@ -74,6 +78,8 @@ class Showing:
             return Part(self.media_type, await _AS_STORED[rendering](self.subject), self.location)
         form = (self.media_type, repr(self.manner.query), str(self.thumbnail))
         key: list[str | int | InstanceSource] = [self.subject.source, "rendered", *form, *self.numbers]
+        if self.state is not None:
+            key.append(self.state.source)
         content_type, make = self.media_type, _thumbnail if self.thumbnail else _MAKERS[rendering]
         if self.media_type.startswith("text/"):
             charset = self.manner.charset(self.media_type)
@@ -97,7 +103,7 @@ async def _image(showing: Showing) -> bytes:
     subject, layout = showing.subject, showing.subject.layout
     request = await showing.request()
     region_of(request.viewport, layout.rows, layout.columns)  # raises InvalidRequest
-    displays = await _displays(subject, showing.numbers)
+    displays = await _displays(showing)
     parameters: dict[str, Any] = {
         "layout": asdict(layout),
         "transfer_syntax_uid": subject.frame_syntax_uid,
@@ -108,7 +114,7 @@ async def _image(showing: Showing) -> bytes:
         frames, bulk = [], []
         for number, display in zip(showing.numbers, displays, strict=True):
             frames.append(await subject.frame(number))
-            bulk += await subject.bulk([(path, None) for path in bulk_paths(display)])
+            bulk += await _bulk(showing, bulk_paths(display))
             if len(displays) > 1 and sum(map(len, frames)) + sum(map(len, bulk)) > _MOST_ANIMATED_BYTES:
                 raise DecodeFailed("The frames are too large for one animation.")
         return frames + bulk
@@ -121,11 +127,28 @@ async def _image(showing: Showing) -> bytes:
     return await subject.archive.workers.run(job, parameters, buffers, result_bytes=length)
 
 
-async def _displays(subject: Subject, numbers: Sequence[int]) -> list[dict[str, Any]]:
+async def _bulk(showing: Showing, paths: Sequence[str]) -> list[bytes]:
+    """Bulkdata values of the image, and of the presentation state."""
+    found: list[bytes] = []
+    for path in paths:
+        owner = showing.subject
+        if showing.state is not None and path.startswith(STATE_PATH):
+            owner, path = showing.state, path.removeprefix(STATE_PATH)
+        found += await owner.bulk([(path, None)])
+    return found
+
+
+async def _displays(showing: Showing) -> list[dict[str, Any]]:
+    """What the pictures of its frames need of the metadata."""
+    numbers, state = showing.numbers, showing.state
     if len(numbers) > _MOST_ANIMATED_FRAMES:
         raise DecodeFailed(f"An animation has at most {_MOST_ANIMATED_FRAMES} frames.")
-    attributes = await subject.attributes()
-    return await asyncio.to_thread(lambda: [display_of(attributes, number - 1) for number in numbers])
+    attributes = await showing.subject.attributes()
+    displays = await asyncio.to_thread(lambda: [display_of(attributes, number - 1) for number in numbers])
+    if state is None:
+        return displays
+    instance, stated = showing.subject.source.target.instance, await state.attributes()
+    return [display_with_presentation_state(display, stated, instance) for display in displays]
 
 
 async def _report(showing: Showing) -> bytes:

@@ -1,51 +1,22 @@
-"""Rendered studies, series, instances and frames: chosen, planned, made (PS3.18 10.4.1.1.3; R-12..R-14)."""
+"""Rendered studies, series, instances and frames: chosen and planned (PS3.18 10.4.1.1.3; R-12..R-14)."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.parts import Part
 from dicomweb.archive.pictures import Manner, Showing
+from dicomweb.archive.presentation import frames_of, plan_presentation, showings_of
+from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
-from dicomweb.errors import ArchiveError, BlobMissing, DecodeFailed, InvalidRequest, NotAcceptable, NotFound
-from dicomweb.protocol.media_types import Form
+from dicomweb.errors import BlobMissing, InvalidRequest, NotAcceptable, NotFound
 from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, negotiate
 from dicomweb.protocol.rendered_forms import Rendering, as_rendered, is_shown
 
-# Parts made ahead of the one that is being sent: enough to keep a second core busy.
-_AHEAD = 2
-# Bytes of parts that are made before the status is sent: until then, what cannot be made is left out with
-# 206; from then on it tears the answer.
-_HELD_BYTES = 8 << 20
 # Where a client takes nothing but a picture, it gets what they begin with.
 _BEGIN_WITH_PICTURES = (Rendering.PDF, Rendering.VIDEO)
-# What one part may fail with though others can be made.
-_LEFT_OUT = (DecodeFailed, InvalidRequest, BlobMissing)
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedPlan:
-    """What answers a rendered request.
-
-    showings: makes the parts in order. complete: False where something is left out already. warnings: plain
-    sentences. forms, version: what the bytes depend on, for the ETag. modified: when the target was.
-    """
-
-    multipart: bool
-    root_type: str
-    forms: Sequence[str]
-    version: str
-    showings: Callable[[], AsyncIterator[Showing]]
-    complete: bool = True
-    warnings: Sequence[str] = ()
-    modified: datetime | None = None
 
 
 async def plan_rendered(
@@ -82,12 +53,14 @@ async def plan_subject(
     if subject.source.is_damaged:
         raise BlobMissing("The stored bytes of the instance are damaged or missing.")
     shown = numbers or range(1, subject.frames + 1)
+    if subject.rendering is Rendering.PRESENTATION:
+        return await plan_presentation(subject, accept, manner)
     stored = _as_rendered(subject, len(shown))
     animated = subject.rendering is Rendering.IMAGE and len(shown) > 1 and not numbers
     try:
-        answer = negotiate(_without_wildcards(accept) if animated else accept, [stored], single_item=True)
+        answer = negotiate(without_wildcards(accept) if animated else accept, [stored], single_item=True)
     except NotAcceptable as refusal:
-        if subject.rendering in _BEGIN_WITH_PICTURES or (animated and _takes_anything(accept)):
+        if subject.rendering in _BEGIN_WITH_PICTURES or (animated and takes_anything(accept)):
             return await _plan_picture(subject, accept, manner)
         raise _explained(refusal, subject) from None
     chosen = answer.parts[0]
@@ -137,19 +110,8 @@ def _plan_one(
     multipart: bool,
     warnings: Sequence[str] = (),
 ) -> RenderedPlan:
-    async def showings() -> AsyncIterator[Showing]:
-        for showing in _showings(subject, numbers, chosen, manner, split=multipart):
-            yield showing
-
-    return RenderedPlan(
-        multipart=multipart,
-        root_type=chosen.media_type,
-        forms=[chosen.content_type],
-        version=f"{subject.source.instance_row:x}",
-        modified=subject.source.stored_at,
-        showings=showings,
-        warnings=warnings,
-    )
+    showings = _showings(subject, numbers, chosen, manner, split=multipart)
+    return planned(subject, chosen, showings, multipart=multipart, warnings=warnings)
 
 
 def _showings(
@@ -205,21 +167,6 @@ def _explained(refusal: NotAcceptable, subject: Subject) -> NotAcceptable:
     )
 
 
-def _takes_anything(accept: Acceptable) -> bool:
-    """Whether the Accept header takes a single part of a kind that it leaves open."""
-    return any(
-        wanted.q > 0 and wanted.wildcard and wanted.form is not Form.MULTIPART for wanted in accept.ranges
-    )
-
-
-def _without_wildcards(accept: Acceptable) -> Acceptable:
-    """What is asked for by name, or in parts: `*/*` of a browser does not mean a thousand parts."""
-    if accept.preferred:
-        return accept
-    named = (wanted for wanted in accept.ranges if wanted.form is Form.MULTIPART or not wanted.wildcard)
-    return replace(accept, ranges=tuple(named))
-
-
 # --- studies and series ----------------------------------------------------------------------------
 
 
@@ -230,6 +177,8 @@ async def _plan_many(
     damaged = False
     async for subject in _subjects(archive, target, found):
         damaged = damaged or subject.source.is_damaged
+        if subject.rendering is Rendering.PRESENTATION:
+            damaged = damaged or not (await frames_of(subject))[1]
         forms[_as_rendered(subject, subject.frames)] = None
     answer = negotiate(accept, list(forms), single_item=False)
     chosen = dict(zip(forms, answer.parts, strict=True))
@@ -238,7 +187,7 @@ async def _plan_many(
         async for subject in _subjects(archive, target, found):
             form = chosen.get(_as_rendered(subject, subject.frames))
             if form is not None and not subject.source.is_damaged:
-                for showing in _showings(subject, range(1, subject.frames + 1), form, manner, split=True):
+                async for showing in _parts_of(subject, form, manner):
                     yield showing
 
     return RenderedPlan(
@@ -252,67 +201,17 @@ async def _plan_many(
     )
 
 
+async def _parts_of(subject: Subject, form: Chosen, manner: Manner) -> AsyncIterator[Showing]:
+    """The parts of one instance of many."""
+    if subject.rendering is Rendering.PRESENTATION:
+        async for showing in showings_of(subject, form.media_type, manner):
+            yield showing
+        return
+    for showing in _showings(subject, range(1, subject.frames + 1), form, manner, split=True):
+        yield showing
+
+
 async def _subjects(archive: Archive, target: Target, found: Contents) -> AsyncIterator[Subject]:
     async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
         for source in page:
             yield Subject(archive, source)
-
-
-# --- making ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The parts of an answer. rest: those that follow, None where `parts` are all; then complete is final."""
-
-    parts: Sequence[Part]
-    rest: AsyncIterator[Part] | None
-    complete: bool
-
-
-async def make(plan: RenderedPlan) -> Made:
-    """Make parts up to a bound, and leave out what cannot be made. Raises what the only part raises."""
-    outcomes = _outcomes(plan.showings())
-    parts: list[Part] = []
-    failure: ArchiveError | None = None
-    held = 0
-    async for outcome in outcomes:
-        if isinstance(outcome, ArchiveError):
-            failure = failure or outcome
-            continue
-        parts.append(outcome)
-        held += outcome.length or 0
-        if plan.multipart and held >= _HELD_BYTES:
-            return Made(parts, _rest(outcomes), plan.complete and failure is None)
-    if not parts:
-        raise failure or BlobMissing("The stored bytes of the target are damaged or missing.")
-    return Made(parts, None, plan.complete and failure is None)
-
-
-async def _rest(outcomes: AsyncIterator[Part | ArchiveError]) -> AsyncIterator[Part]:
-    async for outcome in outcomes:
-        if isinstance(outcome, ArchiveError):
-            raise outcome
-        yield outcome
-
-
-async def _outcomes(showings: AsyncIterator[Showing]) -> AsyncIterator[Part | ArchiveError]:
-    """Each part or why it cannot be made, in order; a few are made at a time."""
-    ahead: deque[asyncio.Task[Part | ArchiveError]] = deque()
-    try:
-        async for showing in showings:
-            ahead.append(asyncio.ensure_future(_outcome(showing)))
-            if len(ahead) > _AHEAD:
-                yield await ahead.popleft()
-        while ahead:
-            yield await ahead.popleft()
-    finally:
-        for task in ahead:
-            task.cancel()
-
-
-async def _outcome(showing: Showing) -> Part | ArchiveError:
-    try:
-        return await showing.part()
-    except _LEFT_OUT as failure:
-        return failure

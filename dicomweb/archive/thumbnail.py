@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
-from dicomweb.archive.rendered import RenderedPlan, check_frames, representative_frame
+from dicomweb.archive.rendered import check_frames, representative_frame
+from dicomweb.archive.rendered_plan import RenderedPlan
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target

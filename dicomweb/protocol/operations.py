@@ -230,6 +230,8 @@ WADO_URI = Operation(
         _wado("imageQuality", "Of lossy coding, from 1 to 100."),
         _wado("annotation", "What is written onto the picture: patient, technique or both."),
         _wado("imageAnnotation", "An older name of annotation."),
+        _wado("presentationSeriesUID", "Series of a presentation state; with presentationUID."),
+        _wado("presentationUID", "Presentation state that says how the image is shown."),
         _VIEWPORT,
     ),
     statuses=_READ | {206: "The asked range."},

@@ -37,7 +37,10 @@ _BY_CLASS = {
     _STORAGE + "481.7": Rendering.REPORT,
     _STORAGE + "481.8": Rendering.REPORT,
     _STORAGE + "481.9": Rendering.REPORT,
-    _STORAGE + "11.": Rendering.PRESENTATION,
+    _STORAGE + "11.1": Rendering.PRESENTATION,  # grayscale
+    _STORAGE + "11.2": Rendering.PRESENTATION,  # colour
+    _STORAGE + "11.3": Rendering.PRESENTATION,  # pseudo-colour
+    _STORAGE + "11.5": Rendering.PRESENTATION,  # XA and XRF grayscale
 }
 
 
@@ -78,7 +81,7 @@ _CATEGORIES = {
 
 def is_shown(rendering: Rendering) -> bool:
     """Whether there is a form of it at all."""
-    return rendering not in (Rendering.NOTHING, Rendering.PRESENTATION)
+    return rendering is not Rendering.NOTHING
 
 
 def as_rendered(
@@ -86,7 +89,7 @@ def as_rendered(
 ) -> Stored:
     """What negotiation must know of it. frames: that are asked for; 0 where nothing can be shown."""
     category = _CATEGORIES.get(rendering, Category.OTHER)
-    if rendering is Rendering.IMAGE:
+    if rendering in (Rendering.IMAGE, Rendering.PRESENTATION):
         category = Category.SINGLE_FRAME if frames == 1 else Category.MULTI_FRAME
     return Stored(
         # Of what is drawn, the encoding does not matter: one choice serves all.

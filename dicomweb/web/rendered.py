@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import makers
+from dicomweb.archive.making import Made, make
 from dicomweb.archive.parts import Part
 from dicomweb.archive.pictures import Manner
-from dicomweb.archive.rendered import Made, RenderedPlan, make, plan_rendered
+from dicomweb.archive.rendered import plan_rendered
+from dicomweb.archive.rendered_plan import RenderedPlan
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.charset_choice import choose_charset
 from dicomweb.protocol.frame_list import parse_frame_list

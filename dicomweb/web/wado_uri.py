@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.presentation import plan_image_with_state
 from dicomweb.archive.rendered import plan_instance_picture
 from dicomweb.archive.retrieve import plan_instances
 from dicomweb.dicom.target import Target
@@ -31,8 +32,6 @@ async def wado_uri(request: Request) -> Response | Streamed:
     asked = parse_wado_uri(request.url.query.encode(), strict_uids=settings.strict_uids)  # 400
     if asked.anonymize:
         raise InvalidRequest("This server does not de-identify objects, so it gives none with anonymize=yes.")
-    if asked.presentation is not None:
-        raise InvalidRequest("This server does not apply presentation states to objects.")
     if asked.wants_dicom:
         return await _dicom(request, asked.target, asked.transfer_syntax)
     # contentType goes before the Accept header (V-14).
@@ -45,7 +44,10 @@ async def _shown(request: Request, asked: WadoUriQuery, headers: Sequence[str]) 
     try:
         accept = _single(rendered_acceptable(negotiate.acceptable(headers, [], Resource.RENDERED)))
         manner = manner_of(request, asked.picture)
-        plan = await plan_instance_picture(archive, asked.target, asked.frame_number, accept, manner)
+        if asked.presentation is not None:
+            plan = await plan_image_with_state(archive, asked.target, asked.presentation, accept, manner)
+        else:
+            plan = await plan_instance_picture(archive, asked.target, asked.frame_number, accept, manner)
     except NotAcceptable:
         if not any(wanted.media_type == APPLICATION_DICOM for wanted in media_ranges(headers)):
             raise

@@ -22,6 +22,7 @@ from tests.builders import (
 
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 ENCAPSULATED_CDA = "1.2.840.10008.5.1.4.1.1.104.2"
+GRAYSCALE_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
 VIDEO_ENDOSCOPIC = "1.2.840.10008.5.1.4.1.1.77.1.1.1"
 MPEG4 = "1.2.840.10008.1.2.4.102"
@@ -120,6 +121,36 @@ def video(fragments: Sequence[bytes]) -> bytes:
     dataset["PixelData"].is_undefined_length = True
     dataset["PixelData"].VR = "OB"
     return write_instance(dataset, MPEG4)
+
+
+def presentation_state(images: Sequence[bytes], *, center: float, frames: Sequence[int] = ()) -> bytes:
+    """A grayscale presentation state of images of one study, with a narrow window around `center`."""
+    series = [_reference(data, frames) for data in images]
+    window = Dataset()
+    window.WindowCenter, window.WindowWidth = center, 2
+    return make_instance(
+        sop_class_uid=GRAYSCALE_STATE,
+        study_instance_uid=path_of(images[0]).split("/")[2],
+        with_pixels=False,
+        attributes={
+            "Modality": "PR",
+            "ReferencedSeriesSequence": series,
+            "SoftcopyVOILUTSequence": [window],
+            "PresentationLUTShape": "IDENTITY",
+        },
+    )
+
+
+def _reference(data: bytes, frames: Sequence[int]) -> Dataset:
+    """An item of Referenced Series Sequence."""
+    dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+    image, series = Dataset(), Dataset()
+    image.ReferencedSOPClassUID = dataset.SOPClassUID
+    image.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+    if frames:
+        image.ReferencedFrameNumber = list(frames)
+    series.SeriesInstanceUID, series.ReferencedImageSequence = dataset.SeriesInstanceUID, [image]
+    return series
 
 
 def raw_data(**options: Any) -> bytes:

@@ -1,0 +1,78 @@
+"""Making the parts of a rendered answer, a few at a time and ahead of what is being sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from dicomweb.archive.parts import Part
+from dicomweb.archive.pictures import Showing
+from dicomweb.archive.rendered_plan import RenderedPlan
+from dicomweb.errors import ArchiveError, BlobMissing, DecodeFailed, InvalidRequest
+
+# Parts made ahead of the one that is being sent: enough to keep a second core busy.
+_AHEAD = 2
+# Bytes of parts that are made before the status is sent: until then, what cannot be made is left out with
+# 206; from then on it tears the answer.
+_HELD_BYTES = 8 << 20
+# What one part may fail with though others can be made.
+_LEFT_OUT = (DecodeFailed, InvalidRequest, BlobMissing)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The parts of an answer. rest: those that follow, None where `parts` are all; then complete is final."""
+
+    parts: Sequence[Part]
+    rest: AsyncIterator[Part] | None
+    complete: bool
+
+
+async def make(plan: RenderedPlan) -> Made:
+    """Make parts up to a bound, and leave out what cannot be made. Raises what the only part raises."""
+    outcomes = _outcomes(plan.showings())
+    parts: list[Part] = []
+    failure: ArchiveError | None = None
+    held = 0
+    async for outcome in outcomes:
+        if isinstance(outcome, ArchiveError):
+            failure = failure or outcome
+            continue
+        parts.append(outcome)
+        held += outcome.length or 0
+        if plan.multipart and held >= _HELD_BYTES:
+            return Made(parts, _rest(outcomes), plan.complete and failure is None)
+    if not parts:
+        raise failure or BlobMissing("The stored bytes of the target are damaged or missing.")
+    return Made(parts, None, plan.complete and failure is None)
+
+
+async def _rest(outcomes: AsyncIterator[Part | ArchiveError]) -> AsyncIterator[Part]:
+    async for outcome in outcomes:
+        if isinstance(outcome, ArchiveError):
+            raise outcome
+        yield outcome
+
+
+async def _outcomes(showings: AsyncIterator[Showing]) -> AsyncIterator[Part | ArchiveError]:
+    """Each part or why it cannot be made, in order; a few are made at a time."""
+    ahead: deque[asyncio.Task[Part | ArchiveError]] = deque()
+    try:
+        async for showing in showings:
+            ahead.append(asyncio.ensure_future(_outcome(showing)))
+            if len(ahead) > _AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
+    finally:
+        for task in ahead:
+            task.cancel()
+
+
+async def _outcome(showing: Showing) -> Part | ArchiveError:
+    try:
+        return await showing.part()
+    except _LEFT_OUT as failure:
+        return failure

@@ -1,0 +1,130 @@
+"""The images that a presentation state refers to, shown as it says (R-15; PS3.4 N.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.pictures import Manner, Showing
+from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
+from dicomweb.archive.subjects import Subject
+from dicomweb.catalog.lookup import instance_source
+from dicomweb.dicom.target import Target
+from dicomweb.errors import Gone, InvalidRequest, NotAcceptable, NotFound
+from dicomweb.pixels.rendering.presentation import PRESENTATION_STATES, ReferencedImage, referenced_images
+from dicomweb.protocol.negotiate import Acceptable, Chosen, choose, negotiate
+from dicomweb.protocol.rendered_forms import Rendering, as_rendered
+from dicomweb.protocol.rendered_query import Viewport, refuse_for_presentation
+
+# Each costs a look into the catalog before the answer begins.
+_MOST_IMAGES = 1000
+
+
+async def plan_presentation(state: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
+    """All frames that a presentation state refers to, as it shows them (R-15)."""
+    refuse_for_presentation(manner.query)
+    frames, complete = await frames_of(state)
+    if not frames:
+        raise NotAcceptable("None of the images that the presentation state refers to can be shown.")
+    if len(frames) > 1:
+        several = as_rendered(Rendering.PRESENTATION, "", len(frames))
+        chosen = choose(without_wildcards(accept), several, multipart=True)
+        if chosen is not None:
+            return _plan_stated(state, frames, chosen, manner, multipart=True, complete=complete)
+        if not takes_anything(accept):
+            negotiate(accept, [several], single_item=False)  # raises NotAcceptable
+    answer = negotiate(accept, [as_rendered(Rendering.PRESENTATION, "", 1)], single_item=True)
+    chosen = answer.parts[0]
+    assert chosen is not None, "negotiate raises when the only part cannot be given"
+    plan = _plan_stated(state, frames[:1], chosen, manner, multipart=answer.multipart, complete=complete)
+    warning = f"The presentation state refers to {len(frames)} frames; this is the first"
+    return replace(plan, warnings=(warning,)) if len(frames) > 1 else plan
+
+
+def _plan_stated(
+    state: Subject,
+    frames: Sequence[tuple[Subject, int]],
+    chosen: Chosen,
+    manner: Manner,
+    *,
+    multipart: bool,
+    complete: bool,
+) -> RenderedPlan:
+    showings = [Showing(image, chosen.media_type, manner, (number,), state=state) for image, number in frames]
+    return planned(state, chosen, showings, multipart=multipart, complete=complete)
+
+
+async def frames_of(state: Subject) -> tuple[list[tuple[Subject, int]], bool]:
+    """Every referenced frame that can be shown, in the order of the references; and whether these are all."""
+    found: list[tuple[Subject, int]] = []
+    references = await _references(state)
+    complete = len(references) <= _MOST_IMAGES
+    for reference in references[:_MOST_IMAGES]:
+        image = await _image_of(state, reference)
+        if image is None:
+            complete = False
+            continue
+        numbers = reference.frames or range(1, image.frames + 1)
+        found += [(image, number) for number in numbers if 1 <= number <= image.frames]
+    return found, complete
+
+
+async def _references(state: Subject) -> tuple[ReferencedImage, ...]:
+    if state.source.sop_class_uid not in PRESENTATION_STATES:
+        return ()
+    return referenced_images(await state.attributes())
+
+
+async def _image_of(state: Subject, reference: ReferencedImage) -> Subject | None:
+    """A referenced image of the same study, None where there is none that can be shown."""
+    uids = (reference.series_instance_uid, reference.sop_instance_uid)
+    if not all(uids):
+        return None
+    archive = state.archive
+    target = Target(state.source.target.study, *uids)
+    try:
+        image = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+    except (NotFound, Gone):
+        return None
+    shown = image.rendering is Rendering.IMAGE and image.decodable and not image.source.is_damaged
+    return image if shown else None
+
+
+async def showings_of(state: Subject, media_type: str, manner: Manner) -> AsyncIterator[Showing]:
+    """A picture of each frame that the state refers to."""
+    manner = _without_own_look(manner)
+    for image, number in (await frames_of(state))[0]:
+        yield Showing(image, media_type, manner, (number,), state=state)
+
+
+def _without_own_look(manner: Manner) -> Manner:
+    """The state says how values become gray and what is shown; a request for a whole study cannot (R-05)."""
+    query = manner.query
+    viewport = Viewport(query.viewport.width, query.viewport.height) if query.viewport else None
+    return replace(manner, query=replace(query, window=None, viewport=viewport))
+
+
+async def plan_image_with_state(
+    archive: Archive, target: Target, presentation: tuple[str, str], accept: Acceptable, manner: Manner
+) -> RenderedPlan:
+    """One image as a state shows it (WADO-URI). presentation: series and instance of the state (I-06).
+
+    Raises NotFound, Gone, NotAcceptable; InvalidRequest where there is no such state of this image.
+    """
+    image = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+    answer = negotiate(accept, [as_rendered(Rendering.IMAGE, "", 1)], single_item=True)
+    chosen = answer.parts[0]
+    assert chosen is not None, "negotiate raises when the only part cannot be given"
+    state = await _state_of(archive, Target(target.study, *presentation))
+    frames = [frame for frame in (await frames_of(state))[0] if frame[0].source == image.source]
+    if not frames:
+        raise InvalidRequest("The presentation state is none that says how this object is shown.")
+    return _plan_stated(state, frames[:1], chosen, manner, multipart=False, complete=True)
+
+
+async def _state_of(archive: Archive, target: Target) -> Subject:
+    try:
+        return Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+    except (NotFound, Gone):
+        raise InvalidRequest("There is no such presentation state in the study.") from None
