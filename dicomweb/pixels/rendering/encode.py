@@ -108,6 +108,9 @@ _ENCODERS: dict[str, Callable[[Picture, int, bytes | None], bytes]] = {
 MEDIA_TYPES = frozenset(_ENCODERS)
 """Of single pictures."""
 
+PROFILED_MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/jp2", "image/jph"})
+"""Of pictures that an ICC profile is embedded in; the others show the picture's own colours."""
+
 
 def encode_animation(pictures: Sequence[Picture], media_type: str, milliseconds: float) -> bytes:
     """Several pictures as one that moves for ever; image/gif or image/png (APNG).

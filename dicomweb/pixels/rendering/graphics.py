@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy.interpolate import make_interp_spline
 
 from dicomweb.pixels.rendering.colour import Rgb, rgb_of_cielab
 from dicomweb.pixels.rendering.placement import Placement
@@ -171,18 +170,20 @@ def _ring(centre: Any, one: Any, other: Any) -> list[Point]:
 
 
 def _interpolated(points: list[Point]) -> list[Point]:
-    """A smooth curve through all points; closed where the last is the first."""
-    distinct = [point for index, point in enumerate(points) if index == 0 or point != points[index - 1]]
-    if len(distinct) < 3:
-        return distinct
-    places = np.array(distinct)
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(places, axis=0).T))])
-    closed = distinct[0] == distinct[-1] and len(distinct) > 3
-    curve = make_interp_spline(
-        along, places, k=min(3, len(distinct) - 1), bc_type="periodic" if closed else None
+    """A smooth curve through all points (Catmull-Rom; DICOM names none); closed where the ends meet."""
+    if len(points) < 3:
+        return points
+    places = np.array(points)
+    closed = points[0] == points[-1]
+    before, after = (places[-2], places[1]) if closed else (places[0], places[-1])
+    whole = np.concatenate([[before], places, [after]])
+    step = np.linspace(0, 1, _CURVE_STEPS, endpoint=False)[:, None, None]
+    one, two, three, four = whole[:-3], whole[1:-2], whole[2:-1], whole[3:]
+    curve = two + step / 2 * (
+        three - one + step * (2 * one - 5 * two + 4 * three - four + step * (3 * (two - three) + four - one))
     )
-    steps = np.linspace(0, along[-1], _CURVE_STEPS * len(distinct))
-    return [(_seen(float(x)), _seen(float(y))) for x, y in curve(steps)]
+    along = np.concatenate([curve.swapaxes(0, 1).reshape(-1, 2), places[-1:]])
+    return [(_seen(float(x)), _seen(float(y))) for x, y in along]
 
 
 _OUTLINES: dict[str, Callable[[list[Point]], list[Point]]] = {

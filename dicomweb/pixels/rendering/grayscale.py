@@ -179,7 +179,10 @@ def _stored_window(values: Values) -> Window | None:
     function = values.text(_FUNCTION).upper()
     if function not in FUNCTIONS:
         function = LINEAR
-    for center, width in zip(values.numbers(_CENTERS), values.numbers(_WIDTHS), strict=False):
+    centers, widths = (values.numbers_by_place(tag) for tag in (_CENTERS, _WIDTHS))
+    for center, width in zip(centers, widths, strict=False):
+        if center is None or width is None:
+            continue
         # Writers of floating point pixels give widths below 1, which only the exact function can mean.
         fitting = LINEAR_EXACT if function == LINEAR and 0 < width < 1 else function
         window = Window(center, width, fitting)

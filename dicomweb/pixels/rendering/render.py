@@ -30,7 +30,7 @@ from dicomweb.pixels.rendering.colour import (
 from dicomweb.pixels.rendering.colour_space import with_profile
 from dicomweb.pixels.rendering.decoding import native, native_for, scaled_region
 from dicomweb.pixels.rendering.display import bulk_paths
-from dicomweb.pixels.rendering.encode import encode, encode_animation
+from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode, encode_animation
 from dicomweb.pixels.rendering.geometry import picture_size, pixel_aspect, placed, region_of
 from dicomweb.pixels.rendering.graphics import with_graphics
 from dicomweb.pixels.rendering.grayscale import grayscale_levels
@@ -59,7 +59,8 @@ def render(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     bulk = _bulk(display, buffers[1:])
     picture = _picture(frame, parameters, display, bulk, request)
     own_profile = _own_profile(Values(display["attributes"], bulk), frame)
-    picture, profile = with_profile(picture, request.icc_profile, own_profile)
+    asked = request.icc_profile if request.media_type in PROFILED_MEDIA_TYPES else None
+    picture, profile = with_profile(picture, asked, own_profile)
     return encode(burn_in(picture, request.annotation), request.media_type, request.quality, profile)
 
 

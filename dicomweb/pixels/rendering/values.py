@@ -25,19 +25,18 @@ class Values:
 
     def numbers(self, tag: str) -> list[float]:
         """Finite numbers of an attribute; empty when any of them is none."""
-        try:
-            numbers = [float(value) for value in self._list(tag)]
-        except (TypeError, ValueError):
-            return []
-        return numbers if all(map(math.isfinite, numbers)) else []
+        found = self.numbers_by_place(tag)
+        numbers = [number for number in found if number is not None]
+        return numbers if len(numbers) == len(found) else []
+
+    def numbers_by_place(self, tag: str) -> list[float | None]:
+        """Values of an attribute, None for each that is no finite number."""
+        return [_finite(value) for value in self._list(tag)]
 
     def number(self, tag: str) -> float | None:
         """The first number of an attribute, however the others are."""
-        try:
-            number = float(self._list(tag)[0])
-        except (TypeError, ValueError, IndexError):
-            return None
-        return number if math.isfinite(number) else None
+        values = self._list(tag)
+        return _finite(values[0]) if values else None
 
     def integer(self, tag: str, default: int = 0) -> int:
         """The first number of an attribute as an integer."""
@@ -79,3 +78,11 @@ class Values:
             return numbers
         values = element.get("Value")
         return values if isinstance(values, list) else []
+
+
+def _finite(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -107,7 +107,8 @@ def _gray_levels(pixels: NDArray[Any], dataset: Dataset) -> NDArray[Any] | None:
     fractions = (windowed - ends[0]) / (ends[1] - ends[0])
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         fractions = 1 - fractions
-    return np.rint(np.clip(fractions, 0, 1) * 255).astype(int)
+    expected: NDArray[Any] = np.rint(np.clip(fractions, 0, 1) * 255).astype(int)
+    return expected
 
 
 @pytest.mark.parametrize("corpus", CORPORA)

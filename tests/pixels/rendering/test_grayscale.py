@@ -216,5 +216,5 @@ def test_floating_point_pixels_are_drawn_whatever_they_hold(keyword: str, dtype:
 
 def test_windows_that_make_no_sense_are_passed_over() -> None:
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    attributes = {"WindowCenter": [50, 128], "WindowWidth": [0, 256]}
+    attributes = {"WindowCenter": [50, "", 128], "WindowWidth": [0, 7, 256]}
     assert np.abs(drawn(**_image(pixels, attributes=attributes)).astype(int) - pixels).max() <= 1

@@ -23,8 +23,8 @@ _TAGS = st.sampled_from(
     0070005A 00700008 00700009 00700005 00700006 00700022 00700023 00700052 00700053 00700042 00700060
     """.split()  # noqa: SIM905
 )
-_NUMBERS = (
-    st.sampled_from([0, 1, -1, 2, 8, 16, 255, 256, 65535, 65536, 1e-300, 1e300, -1e300, 0.5]) | st.integers(-(1 << 62), 1 << 62)
+_NUMBERS = st.integers(-(1 << 62), 1 << 62) | st.sampled_from(
+    [0, 1, -1, 2, 8, 16, 255, 256, 65535, 65536, 1e-300, 1e300, -1e300, 0.5]
 )
 _TEXTS = st.sampled_from(
     """
@@ -55,7 +55,7 @@ def _elements(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-_ATTRIBUTES = st.recursive(st.just({}), _elements, max_leaves=12)
+_ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.recursive(st.just({}), _elements, max_leaves=12)
 _PHOTOMETRICS = st.sampled_from(["MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", ""])
 
 
