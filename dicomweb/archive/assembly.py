@@ -66,7 +66,7 @@ class Assembly:
             if parts[0].media_type in uploaded.PICTURES:
                 attributes = await self._picture(attributes, parts)
             else:
-                attributes, uid = await asyncio.to_thread(self._pixel_data, attributes, parts)
+                attributes, uid = await self._pixel_data(attributes, parts)
         return write_part10(attributes, self._bulk, transfer_syntax_uid=uid)
 
     def _parts(self, uri: str) -> Sequence[UploadedPart]:
@@ -127,32 +127,54 @@ class Assembly:
         """What the top-level pixel data is written from, in place of its parts."""
         self._pixels, self._pixels_uri = pixels, attributes[_PIXEL_DATA]["BulkDataURI"]
 
-    def _pixel_data(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> tuple[Attributes, str]:
-        """The attributes as they become with these parts, and the transfer syntax. In a thread."""
+    async def _pixel_data(
+        self, attributes: Attributes, parts: Sequence[UploadedPart]
+    ) -> tuple[Attributes, str]:
+        """The attributes as they become with these parts, and the transfer syntax."""
         first = parts[0]
-        head = self._spool.read(first.offset, min(first.length, uploaded.HEAD_BYTES))
-        video = self._video(first) if first.media_type.startswith("video/") else None
+        head, video = await asyncio.to_thread(self._looked_at, first)
         stated = first.transfer_syntax_uid or self._stated_uid
-        syntax = uploaded.upload_syntax(first.media_type, stated, head, video)
+        native = uploaded.native_length(attributes) == sum(part.length for part in parts)
+        syntax = uploaded.upload_syntax(first.media_type, stated, head, video, native=native)
         if not syntax.encapsulated:
             return attributes, EXPLICIT_LITTLE
         if head.startswith(ITEM_TAG) and len(parts) == 1:
-            self._give(attributes, self._encapsulated_already(first))
-            return attributes, syntax.uid
-        if syntax.video:
-            found = uploaded.video_attributes(video) if video else {}
-            self._give(attributes, Bulk(0, long_fragments(sum(p.length for p in parts), self._chunks(parts))))
-            return uploaded.completed(attributes, found), syntax.uid
-        return self._frames(attributes, syntax, parts, head), syntax.uid
+            self._give(attributes, await asyncio.to_thread(self._encapsulated_already, first))
+        elif syntax.video:
+            length = sum(part.length for part in parts)
+            self._give(attributes, Bulk(0, long_fragments(length, self._chunks(parts))))
+            attributes = uploaded.completed(attributes, uploaded.video_attributes(video) if video else {})
+        else:
+            attributes = await self._described(attributes, syntax, first, head)
+            attributes = await asyncio.to_thread(self._frames, attributes, parts)
+        return attributes, syntax.uid
 
-    def _frames(
-        self, attributes: Attributes, syntax: TransferSyntax, parts: Sequence[UploadedPart], head: bytes
+    def _looked_at(self, part: UploadedPart) -> tuple[bytes, VideoHeader | None]:
+        head = self._spool.read(part.offset, min(part.length, uploaded.HEAD_BYTES))
+        is_video = part.media_type.startswith("video/")
+        return head, video_header(partial(self._read_within, part), part.length) if is_video else None
+
+    async def _described(
+        self, attributes: Attributes, syntax: TransferSyntax, part: UploadedPart, head: bytes
     ) -> Attributes:
-        """One part a frame, each the bare codestream (PS3.5 A.4)."""
-        if not uploaded.is_described(attributes):
-            offset, _ = uploaded.codestream_range(head, len(head))
-            found = uploaded.picture_of(head[offset:], syntax).attributes()
-            attributes = uploaded.completed(attributes, found)
+        """With what the first frame tells of itself, where the sender does not."""
+        if uploaded.is_described(attributes):
+            return attributes
+        offset, length = uploaded.codestream_range(head, part.length)
+        picture = uploaded.picture_of(head[offset:], syntax)
+        if picture is None:
+            codestream = await asyncio.to_thread(self._spool.read, part.offset + offset, length)
+            picture = await self._decoded(codestream)
+        return uploaded.completed(attributes, picture.attributes())
+
+    async def _decoded(self, codestream: bytes) -> uploaded.Picture:
+        try:
+            return uploaded.described(await self._archive.workers.run("describe_image", {}, [codestream]))
+        except DecodeFailed as error:
+            raise InvalidDicom(error.message) from None
+
+    def _frames(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> Attributes:
+        """One part a frame, each the bare codestream (PS3.5 A.4). In a thread."""
         if len(parts) > 1:
             frames = {"00280008": uploaded.number_of_frames(len(parts))}
             attributes = uploaded.completed(attributes, frames)
@@ -174,9 +196,6 @@ class Assembly:
         if self._spool.read(part.offset + max(length - 8, 0), min(length, 8)) == _SEQUENCE_END:
             length -= 8
         return Bulk(0, self._spool.chunks(part.offset, length))
-
-    def _video(self, part: UploadedPart) -> VideoHeader | None:
-        return video_header(partial(self._read_within, part), part.length)
 
     def _read_within(self, part: UploadedPart, offset: int, length: int) -> bytes:
         return self._spool.read(part.offset + offset, max(min(length, part.length - offset), 0))

@@ -28,6 +28,7 @@ JOBS: dict[str, str] = {
     "pdf_page": "dicomweb.documents.pdf_page:pdf_page_job",
     "video_frame": "dicomweb.documents.video_frame:video_frame_job",
     "picture": "dicomweb.pixels.pictures:native_job",
+    "describe_image": "dicomweb.pixels.pictures:describe_job",
 }
 """Job name -> "module:function"."""
 

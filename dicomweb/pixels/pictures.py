@@ -1,4 +1,7 @@
-"""Pictures of formats that DICOM does not have, PNG, GIF and BMP, as native pixels (S-09). A worker's job."""
+"""Pictures that come to be stored, as only their decoders know them: the jobs of store (S-08, S-09).
+
+PNG, GIF and BMP, which DICOM does not have, become native pixels.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,22 @@ def native_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     picture = Picture(rows, columns, samples, "RGB" if samples == 3 else "MONOCHROME2", bits, bits)
     text = orjson.dumps({"frames": frame_count, "picture": asdict(picture)})
     return _HEADER.pack(len(text)) + text + pixels.astype(f"<u{bits // 8}", copy=False).tobytes()
+
+
+def describe_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """Job "describe_image": what a JPEG XL frame is, whose header does not tell plainly (S-08)."""
+    try:
+        pixels = np.asarray(imagecodecs.jpegxl_decode(buffers[0], numthreads=1))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DecodeFailed(f"A compressed frame cannot be read ({type(error).__name__}).") from error
+    samples = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.ndim > 3 or samples not in (1, 3) or pixels.dtype.kind not in "ui":
+        raise DecodeFailed("An image of this kind cannot be stored.")
+    bits = 8 * pixels.dtype.itemsize
+    photometric = "RGB" if samples == 3 else "MONOCHROME2"
+    return orjson.dumps(asdict(Picture(pixels.shape[0], pixels.shape[1], samples, photometric, bits, bits)))
 
 
 def _frames(file: bytes) -> Pixels:

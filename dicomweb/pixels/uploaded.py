@@ -27,6 +27,7 @@ HEAD_BYTES = 1 << 20
 PICTURES = frozenset({"image/png", "image/gif", "image/bmp", "image/x-ms-bmp", "image/apng"})
 # Bytes of such a file, and of the pixels that it becomes: both are held in memory.
 LARGEST_PICTURE = 256 << 20
+OCTET_STREAM = "application/octet-stream"
 _UNSUPPORTED = 0xC122
 _JP2_SIGNATURE = b"\x00\x00\x00\x0cjP  "
 _DEFAULTS = DEFAULT_FOR_MEDIA_TYPE | {
@@ -43,27 +44,50 @@ Attributes = dict[str, Any]
 
 
 def upload_syntax(
-    media_type: str, stated_uid: str, head: bytes, video: VideoHeader | None = None
+    media_type: str, stated_uid: str, head: bytes, video: VideoHeader | None = None, *, native: bool = True
 ) -> TransferSyntax:
     """The transfer syntax of pixel data that comes in parts.
 
-    media_type: of the parts, in lower case. stated_uid: what the sender says, or empty. head: HEAD_BYTES of
-    the first part. video: its header, if it is one that tells. A plain image/jpeg is what its codestream
-    says, not the default of table 8.7.3-5: cameras and browsers write baseline. Raises InvalidDicom.
+    media_type: of the parts, in lower case. stated_uid: what the sender says, or empty; of an image it is
+    believed only where it is one of images. head: HEAD_BYTES of the first part. video: its header, if it is
+    one that tells. native: the parts have the length of uncompressed pixels. A plain image/jpeg is what its
+    codestream says, not the default of table 8.7.3-5: cameras and browsers write baseline.
+    Raises InvalidDicom.
     """
-    if stated_uid:
-        stated = lookup(stated_uid)
-        if stated is None or stated.uid == EXPLICIT_BIG:
-            raise _unsupported("The transfer syntax of the pixel data is not supported.")
-        return stated if stated.encapsulated else _known(EXPLICIT_LITTLE)
+    stated = _stated(stated_uid)
+    if stated is not None and stated.encapsulated:
+        return stated
     if media_type.startswith("video/"):
         return _known(video.transfer_syntax_uid if video else _default(media_type))
-    if media_type == "application/octet-stream":
-        # A value that is encapsulated already names no syntax but by its first frame.
-        seen = syntax_of(_first_fragment(head)) if head.startswith(ITEM_TAG) else ""
-        return _known(seen or EXPLICIT_LITTLE)
+    if media_type == OCTET_STREAM:
+        return _known(_syntax_of_bytes(head, native=native) or EXPLICIT_LITTLE)
     seen = syntax_of(head[codestream_range(head, len(head))[0] :])
-    return _known(seen) if seen else _known(_default(media_type))
+    return _known(seen or _default(media_type))
+
+
+def _stated(uid: str) -> TransferSyntax | None:
+    stated = lookup(uid)
+    if uid and (stated is None or stated.uid == EXPLICIT_BIG):
+        raise _unsupported("The transfer syntax of the pixel data is not supported.")
+    return stated
+
+
+def _syntax_of_bytes(head: bytes, *, native: bool) -> str:
+    """Of plain bytes: none for native pixels; an encapsulated value and a frame may tell their codec."""
+    if native:
+        return ""
+    return syntax_of(_first_fragment(head) if head.startswith(ITEM_TAG) else head)
+
+
+def native_length(attributes: Attributes) -> int | None:
+    """Bytes of uncompressed pixels as the attributes describe them, None where they do not."""
+    if not is_described(attributes):
+        return None
+    bits = 1
+    for tag in ("00280002", "00280008", "00280010", "00280011", "00280100"):
+        value = _first(attributes, tag)
+        bits *= value if isinstance(value, int) else 1
+    return (bits + 7) // 8
 
 
 def _default(media_type: str) -> str:
@@ -176,6 +200,11 @@ def _video_bits(header: VideoHeader) -> tuple[int, int]:
     return (8, 8) if header.bits == 8 else (16, header.bits)
 
 
+def described(made: bytes) -> Picture:
+    """What the job "describe_image" gives."""
+    return Picture(**orjson.loads(made))
+
+
 def unpacked(made: bytes) -> tuple[Picture, int, memoryview]:
     """What the job "picture" gives: description, number of frames, native pixels."""
     (length,) = struct.unpack_from("<I", made)
@@ -217,15 +246,20 @@ def _first(attributes: Attributes, tag: str) -> Any:
     return values[0] if values else None
 
 
-def picture_of(head: bytes, syntax: TransferSyntax) -> Picture:
-    """What the header of a compressed frame says of it. Raises InvalidDicom."""
+def picture_of(head: bytes, syntax: TransferSyntax) -> Picture | None:
+    """What the header of a compressed frame says of it, None where only decoding it tells.
+
+    Raises InvalidDicom.
+    """
     try:
         header = probe(head, syntax.uid)
     except DecodeFailed as error:
         raise InvalidDicom(error.message) from None
     if header is None:
         raise InvalidDicom("The attributes that describe the pixels are missing, and the data does not tell.")
-    samples = header.samples or 3
+    samples = header.samples
+    if not samples:
+        return None
     if samples not in (1, 3):
         raise InvalidDicom("An image of this many components cannot be stored.")
     return Picture(

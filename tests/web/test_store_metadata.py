@@ -209,6 +209,8 @@ def jpeg_2000(pixels: Any, form: str) -> bytes:
         ("image/jp2", imagecodecs.jpeg2k_encode(COLOUR, codecformat="jp2", reversible=True), "90", "YBR_RCT"),
         ("image/jphc", imagecodecs.htj2k_encode(GREY_16), "201", "MONOCHROME2"),
         ("image/jxl", imagecodecs.jpegxl_encode(COLOUR, lossless=True), "112", "RGB"),
+        ("image/jxl", imagecodecs.jpegxl_encode(GREY_16, lossless=True), "112", "MONOCHROME2"),
+        (OCTETS, imagecodecs.jpegls_encode(GREY_16), "80", "MONOCHROME2"),
     ],
 )
 def test_an_image_tells_what_it_is(
@@ -221,7 +223,7 @@ def test_an_image_tells_what_it_is(
     found = stored(client, attributes)
     assert (found["00280010"]["Value"], found["00280011"]["Value"]) == ([48], [64])
     assert found["00280004"]["Value"] == [photometric]
-    bits = 16 if photometric == "MONOCHROME2" and syntax not in ("50",) else 8
+    bits = 16 if photometric == "MONOCHROME2" and syntax != "50" else 8
     assert found["00280100"]["Value"] == [bits]
     assert len(frame(client, attributes)) == 48 * 64 * (bits // 8) * found["00280002"]["Value"][0]
 
@@ -253,6 +255,21 @@ def test_an_encapsulated_value_may_come_with_its_items(client: Client) -> None:
     part = bulk("p", f"{OCTETS}; transfer-syntax={_FOUR}80", items + b"\xfe\xff\xdd\xe0\0\0\0\0")
     assert store_metadata(client, [attributes], [part]).status_code == 200
     assert frame(client, attributes, 2) == (GREY + 1).tobytes()
+
+
+@pytest.mark.parametrize("metadata_syntax", [EXPLICIT_LITTLE, f"{_FOUR}50", ""])
+def test_what_metadata_says_of_its_own_encoding_does_not_make_an_image_native(
+    client: Client, metadata_syntax: str
+) -> None:
+    attributes = make_metadata(pixels="p") | pixel_description(48, 64, 8)
+    parameter = f"; transfer-syntax={metadata_syntax}" if metadata_syntax else ""
+    body = related(
+        ({"Content-Type": JSON + parameter}, orjson.dumps([attributes])),
+        bulk("p", "image/jpeg", imagecodecs.jpeg8_encode(GREY)),
+    )
+    headers = {"Content-Type": f'multipart/related; type="{JSON}"; boundary=BOUNDARY'}
+    assert client.request("POST", "/studies", content=body, headers=headers).status_code == 200
+    assert transfer_syntax(client, attributes) == _FOUR + "50"
 
 
 def test_run_length_frames_are_told_by_their_media_type(client: Client) -> None:
