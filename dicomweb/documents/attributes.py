@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,7 +97,7 @@ class Item:
         """All values as numbers, NaN where one is none; of bulkdata too."""
         element = self.element(keyword)
         if "Value" in element:
-            return np.array([_number(value) for value in self.values(keyword)], dtype=np.float64)
+            return _numbers(self.values(keyword))
         raw = self.bulk.get(f"{self.path}{_tag_text(keyword)}")
         return _NO_NUMBERS if raw is None else _bulk_numbers(str(element.get("vr", "")), raw)
 
@@ -118,6 +119,13 @@ def _tag_text(keyword: str) -> str:
     tag = tag_of(keyword)
     assert tag is not None, keyword
     return f"{tag:08X}"
+
+
+def _numbers(values: list[Any]) -> Numbers:
+    if all(value.__class__ in (float, int) for value in values):
+        with suppress(OverflowError):
+            return np.array(values, dtype=np.float64)
+    return np.array([_number(value) for value in values], dtype=np.float64)
 
 
 def _number(value: Any) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomweb.documents.contours import Structure
+from dicomweb.documents.contours import Points3D, Structure, StructureSet
 from dicomweb.documents.drawing import Drawing, Label, Path, Points, points, rectangle
 
 # Points that are drawn in each view, of all contours: an SVG of a few megabytes.
@@ -42,9 +42,9 @@ _CORONAL = _View("Coronal", 0, 2, True, ("R", "L", "H", "F"))
 _SAGITTAL = _View("Sagittal", 1, 2, True, ("A", "P", "H", "F"))
 
 
-def contours_drawing(structures: Sequence[Structure], lines: Sequence[str]) -> Drawing:
+def contours_drawing(structures: StructureSet, lines: Sequence[str]) -> Drawing:
     """Axial, coronal and sagittal projection, and the names of the regions; lines: text above them."""
-    scene = _Scene.of(structures)
+    scene = _Scene.of(structures.regions)
     top = _GAP + len(lines) * _LINE_HEIGHT
     second_column, second_row = 2 * _GAP + _SIDE, top + _SIDE + _GAP
     shapes: _Shapes = [
@@ -57,9 +57,9 @@ def contours_drawing(structures: Sequence[Structure], lines: Sequence[str]) -> D
     return Drawing(2 * _SIDE + 3 * _GAP, top + 2 * (_SIDE + _GAP), shapes, _BACKGROUND, "Contours")
 
 
-def contours_thumbnail(structures: Sequence[Structure]) -> Drawing:
+def contours_thumbnail(structures: StructureSet) -> Drawing:
     """The axial projection alone, without any text."""
-    outlines = _Scene.of(structures).outlines(_AXIAL, (0.0, 0.0))
+    outlines = _Scene.of(structures.regions).outlines(_AXIAL, (0.0, 0.0))
     return Drawing(_SIDE, _SIDE, outlines, _BACKGROUND, "Contours")
 
 
@@ -70,40 +70,48 @@ class _Scene:
     step: of so many points of a long contour one is drawn.
     """
 
-    structures: Sequence[Structure]
+    regions: Sequence[Structure]
     middle: NDArray[np.float64]
     extent: float
     step: int
 
     @classmethod
-    def of(cls, structures: Sequence[Structure]) -> _Scene:
+    def of(cls, regions: Sequence[Structure]) -> _Scene:
         """The scene that holds all contours with a margin."""
-        everything = np.concatenate([contour for region in structures for contour, _ in region.contours])
+        everything = np.concatenate([contour for region in regions for contour, _ in region.contours])
         low, high = everything.min(axis=0), everything.max(axis=0)
         extent = max(float((high - low).max()) * 1.1, 1.0)
-        return cls(structures, (low + high) / 2, extent, max(1, len(everything) // _MOST_DRAWN))
+        return cls(regions, (low + high) / 2, extent, max(1, len(everything) // _MOST_DRAWN))
 
     def outlines(self, view: _View, place: _Place) -> _Shapes:
         """The contours of each region, closed ones filled a little."""
         shapes: _Shapes = []
-        for region in self.structures:
-            flat = [(self._projected(contour, view, place), closed) for contour, closed in region.contours]
-            closed_ones = [stroke for stroke, closed in flat if closed]
-            others = [line for stroke, closed in flat if not closed for line in _visible(stroke)]
+        for region in self.regions:
+            flat = self._projected([contour for contour, _ in region.contours], view, place)
+            closed = [stroke for stroke, (_, ends) in zip(flat, region.contours, strict=True) if ends]
+            others = [
+                line
+                for stroke, (_, ends) in zip(flat, region.contours, strict=True)
+                if not ends
+                for line in _visible(stroke)
+            ]
             shapes += [
-                Path(closed_ones, region.colour, 1.2, closed=True, fill=region.colour, opacity=0.06),
+                Path(closed, region.colour, 1.2, closed=True, fill=region.colour, opacity=0.06),
                 Path(others, region.colour, 1.2),
             ]
         return shapes
 
-    def _projected(self, contour: NDArray[np.float64], view: _View, place: _Place) -> Points:
+    def _projected(self, contours: Sequence[Points3D], view: _View, place: _Place) -> list[Points]:
+        """Contours in the plane of the drawing; all at once, for there may be thousands."""
+        thinned = [
+            contour[:: min(self.step, max(1, len(contour) // _LEAST_OF_A_CONTOUR))] for contour in contours
+        ]
         scale = _SIDE / self.extent
-        step = min(self.step, max(1, len(contour) // _LEAST_OF_A_CONTOUR))
         axes = [view.across, view.down]
         direction = np.array([scale, -scale if view.upward else scale])
         centre = np.array(place) + _SIDE / 2
-        flat: Points = centre + (contour[::step][:, axes] - self.middle[axes]) * direction
-        return flat
+        flat = centre + (np.concatenate(thinned)[:, axes] - self.middle[axes]) * direction
+        return np.split(flat, np.cumsum([len(contour) for contour in thinned])[:-1])
 
     def seen(self, view: _View, place: _Place) -> _Shapes:
         """One view in its frame, with its directions and a scale."""
@@ -138,17 +146,20 @@ def _bar_length(extent: float) -> float:
     return float(max(step * power for step in (1, 2, 5) if step * power <= extent / 4))
 
 
-def _legend(structures: Sequence[Structure], x: float, y: float) -> _Shapes:
-    most = int(_SIDE // _LINE_HEIGHT) - 1
-    shapes: _Shapes = []
-    for number, region in enumerate(structures[:most]):
-        line = y + (number + 1) * _LINE_HEIGHT
-        shapes.append(Path([rectangle(x, line - 11, 12, 12)], fill=region.colour, closed=True))
-        shapes.append(Label(x + 20, line, f"{region.name}  ({_count(len(region.contours))})", _TEXT, _INK))
-    if len(structures) > most:
-        line = y + (most + 1) * _LINE_HEIGHT
-        shapes.append(Label(x + 20, line, f"and {len(structures) - most} more", _TEXT, _INK))
-    return shapes
+def _legend(structures: StructureSet, x: float, y: float) -> _Shapes:
+    most = int(_SIDE // _LINE_HEIGHT) - 2
+    lines = [f"{region.name}  ({_count(len(region.contours))})" for region in structures.regions[:most]]
+    shapes: _Shapes = [
+        Path([rectangle(x, y + number * _LINE_HEIGHT + 9, 12, 12)], fill=region.colour, closed=True)
+        for number, region in enumerate(structures.regions[:most])
+    ]
+    if len(structures.regions) > most:
+        lines.append(f"and {len(structures.regions) - most} more")
+    if not structures.complete:
+        lines.append("Further contours are not shown.")
+    return shapes + [
+        Label(x + 20, y + (number + 1) * _LINE_HEIGHT, line, _TEXT, _INK) for number, line in enumerate(lines)
+    ]
 
 
 def _count(contours: int) -> str:

@@ -14,8 +14,8 @@ from dicomweb.errors import DecodeFailed
 # (n, 3): millimetres in the patient's coordinates, to the left, the back and the head (PS3.3 C.7.6.2.1.1).
 Points3D = NDArray[np.float64]
 
-_MOST_CONTOURS = 50_000
-_MOST_POINTS = 5_000_000
+_MOST_CONTOURS = 30_000
+_MOST_POINTS = 3_000_000
 _LONGEST_NAME = 28
 _LONGEST_COORDINATE = 1e6
 
@@ -34,36 +34,54 @@ class Structure:
     contours: Sequence[tuple[Points3D, bool]]
 
 
-def structures_of(document: Item) -> list[Structure]:
-    """The regions that have contours. Raises DecodeFailed when there is none."""
+@dataclass(frozen=True, slots=True)
+class StructureSet:
+    """The regions that have contours. complete: whether all of their contours are here."""
+
+    regions: Sequence[Structure]
+    complete: bool
+
+
+def structure_set_of(document: Item) -> StructureSet:
+    """The contours of an object, as many as can be drawn. Raises DecodeFailed when there are none."""
     names = {
         item.whole("ROINumber", -1): item.text("ROIName")
         for item in document.iterate("StructureSetROISequence")
     }
-    found = []
-    left = [_MOST_CONTOURS, _MOST_POINTS]
+    found: list[Structure] = []
+    room = _Room()
     for index, item in enumerate(document.iterate("ROIContourSequence")):
-        contours = list(_contours(item, left))
+        contours = list(_contours(item, room))
         if contours:
             number = item.whole("ReferencedROINumber", -1)
             name = names.get(number) or f"Region {number if number >= 0 else index + 1}"
             found.append(Structure(name[:_LONGEST_NAME], _colour(item, index), contours))
     if not found:
         raise DecodeFailed("The structure set holds no contours that can be drawn.")
-    return found
+    return StructureSet(found, complete=not room.full)
 
 
-def _contours(structure: Item, left: list[int]) -> Iterator[tuple[Points3D, bool]]:
-    """Contours of a region while there is room. left: contours and points that may still be read."""
+@dataclass(slots=True)
+class _Room:
+    """What may still be read."""
+
+    contours: int = _MOST_CONTOURS
+    points: int = _MOST_POINTS
+
+    @property
+    def full(self) -> bool:
+        return self.contours < 0 or self.points < 0
+
+
+def _contours(structure: Item, room: _Room) -> Iterator[tuple[Points3D, bool]]:
     for contour in structure.iterate("ContourSequence"):
         numbers = contour.numbers("ContourData")
         corners = numbers[: len(numbers) // 3 * 3].reshape(-1, 3)
-        corners = corners[
-            np.isfinite(corners).all(axis=1) & (np.abs(corners) < _LONGEST_COORDINATE).all(axis=1)
-        ]
-        left[0] -= 1
-        left[1] -= len(corners)
-        if min(left) < 0:
+        # NaN, which stands for what is no number, is not below any bound.
+        corners = corners[(np.abs(corners) < _LONGEST_COORDINATE).all(axis=1)]
+        room.contours -= 1
+        room.points -= len(corners)
+        if room.full:
             return
         if len(corners):
             yield corners, contour.code("ContourGeometricType").startswith("CLOSED")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from dicomweb.documents.contours import structures_of
+from dicomweb.documents.contours import structure_set_of
 from dicomweb.documents.jobs import contours_job
 from dicomweb.documents.needs import bulk_needs
 from dicomweb.errors import DecodeFailed
@@ -43,7 +43,7 @@ def drawn(attributes: Attributes, **request: Any) -> bytes:
 
 def test_a_region_keeps_name_colour_and_points() -> None:
     attributes = structure_set(region(7, contour(*SQUARE), colour=(250, 160, 0)), names={7: "Heart"})
-    (heart,) = structures_of(item(attributes))
+    (heart,) = structure_set_of(item(attributes)).regions
     assert (heart.name, heart.colour) == ("Heart", "#faa000")
     points, closed = heart.contours[0]
     assert closed
@@ -79,7 +79,7 @@ def test_names_are_escaped() -> None:
 
 @pytest.mark.parametrize("colour", [(), (1, 2), (300, -5, 128), (0, 0, 0)])
 def test_any_colour_is_seen_on_the_dark_ground(colour: tuple[int, ...]) -> None:
-    (found,) = structures_of(item(structure_set(region(1, contour(*SQUARE), colour=colour))))
+    (found,) = structure_set_of(item(structure_set(region(1, contour(*SQUARE), colour=colour)))).regions
     assert re.fullmatch("#[0-9a-f]{6}", found.colour)
     assert max(int(found.colour[n : n + 2], 16) for n in (1, 3, 5)) >= 70
 
@@ -101,7 +101,7 @@ def test_points_too_many_for_the_metadata_come_as_bulk_value() -> None:
     attributes = structure_set(region(1, {"30060050": {"vr": "DS", "BulkDataURI": "x"}}))
     (need,) = bulk_needs("contours", attributes)
     assert need.path == "30060039/0/30060040/0/30060050"
-    (found,) = structures_of(item(attributes, {need.path: b"1\\2\\3\\4.5\\-5e0\\6\\7 "}))
+    (found,) = structure_set_of(item(attributes, {need.path: b"1\\2\\3\\4.5\\-5e0\\6\\7 "})).regions
     assert found.contours[0][0].tolist() == [[1, 2, 3], [4.5, -5, 6]]
 
 
@@ -121,3 +121,10 @@ def test_a_real_structure_set_becomes_a_picture() -> None:
     picture = Image.open(BytesIO(contours_job({"request": request}, [metadata])))
     assert max(picture.size) == 300
     assert (np.asarray(picture.convert("L")) > 120).sum() > 200
+
+
+def test_contours_beyond_the_bound_are_left_out_with_a_word() -> None:
+    triangles = [contour(0, 0, z, 1, 1, z, 1, 0, z) for z in range(30_001)]
+    svg = drawn(structure_set(region(1, *triangles)))
+    assert b"Further contours are not shown." in svg
+    assert len(svg) < 6_000_000
