@@ -68,7 +68,7 @@ async def plan_bulkdata(
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
     stream = partial(value_parts, archive, value, chosen)
-    held = not _is_encoded(chosen) or form.frames <= _HELD_PARTS
+    held = not _is_encoded(chosen) or value.frames <= _HELD_PARTS
     parts = [part async for part in stream()] if held else None
     source = place.source
     return BulkdataPlan(
@@ -90,6 +90,12 @@ class Value:
         """Whether this is the value that the pixel layout describes."""
         layout = self.place.source.pixel_layout
         return layout is not None and self.path == layout.tag
+
+    @property
+    def frames(self) -> int:
+        """How many parts its codestreams make."""
+        layout = self.place.source.pixel_layout
+        return max(layout.frames, 1) if layout is not None and self.is_pixel_data else 1
 
 
 async def locate_value(archive: Archive, place: BulkdataPlace, path: str) -> Value:

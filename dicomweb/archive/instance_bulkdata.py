@@ -63,7 +63,7 @@ async def _survey(archive: Archive, target: Target, found: Contents, only_pixels
         survey.damaged += sum(source.is_damaged for source in page)
         async for value in _page_values(archive, page, only_pixels):
             survey.forms[value.form] = None
-            survey.parts += max(value.form.codestreams, value.form.frames)
+            survey.parts += value.frames
     if not survey.forms and survey.damaged:
         raise BlobMissing("The stored bytes of the target are damaged or missing.")
     if not survey.forms:

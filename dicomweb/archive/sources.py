@@ -34,6 +34,10 @@ class Held(Protocol):
     def pixel_layout(self) -> PixelLayout | None: ...
 
 
+# Stands for any number: a study of a thousand clips is not negotiated a thousand times.
+_SEVERAL = 2
+
+
 def syntax_of(source: InstanceSource) -> TransferSyntax:
     """The transfer syntax of the stored bytes; only known ones are stored."""
     return TRANSFER_SYNTAXES[source.transfer_syntax_uid]
@@ -61,8 +65,8 @@ def stored_form(source: Held, *, codestreams: int = 1) -> Stored:
             source.sop_class_uid, source.transfer_syntax_uid, layout.frames if layout else None
         ),
         decodable=decodable,
-        codestreams=codestreams,
-        frames=layout.frames if layout else 0,
+        codestreams=min(codestreams, _SEVERAL),
+        frames=min(layout.frames, _SEVERAL) if layout else 0,
         fits=fits,
         encodable=_encodable(source, as_one_value=decodable and fits),
     )
