@@ -282,7 +282,8 @@ def _env_text(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _default_text(item: Field[Any]) -> str:
+def default_text(item: Field[Any]) -> str:
+    """The default as people write it."""
     if item.metadata["shown"] is not None:
         return str(item.metadata["shown"])
     default: Any = item.default
@@ -298,7 +299,7 @@ def markdown_table() -> str:
         flag = f"`{item.metadata['flag']}`" if item.metadata["flag"] else ""
         also = "".join(f" Else `{name}`." for name in item.metadata["also"])
         lines.append(
-            f"| `{env_name(item)}` | {flag} | {_default_text(item)} | {item.metadata['description']}{also} |"
+            f"| `{env_name(item)}` | {flag} | {default_text(item)} | {item.metadata['description']}{also} |"
         )
     return "\n".join(lines) + "\n"
 

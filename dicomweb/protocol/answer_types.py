@@ -26,18 +26,16 @@ _TYPES: dict[Resource, Sequence[str]] = {
 
 def answer_types(operation: Operation) -> list[str]:
     """As they stand in an Accept header, the default first."""
-    own = _of_resource(operation.resource) if operation.resource else []
-    return list(dict.fromkeys([*own, *operation.gives]))
+    own = _packed(operation.resource) if operation.resource else []
+    fit = [_accept(name, form) for name, form in own if operation.form in (form, Form.EITHER)]
+    return list(dict.fromkeys([*fit, *operation.gives]))
 
 
-def _of_resource(resource: Resource) -> list[str]:
+def _packed(resource: Resource) -> list[tuple[str, Form]]:
     if resource in DOCUMENTS:
-        return [
-            _accept(offer.chosen.media_type, form) for offer in DOCUMENTS[resource] for form in offer.forms
-        ]
+        return [(offer.chosen.media_type, form) for offer in DOCUMENTS[resource] for form in offer.forms]
     types = _TYPES.get(resource) or sorted(SERVED[resource], key=lambda name: (name != OCTET_STREAM, name))
-    forms = FORMS.get(resource, (Form.SINGLE, Form.MULTIPART))
-    return [_accept(name, form) for form in forms for name in types]
+    return [(name, form) for form in FORMS.get(resource, (Form.SINGLE, Form.MULTIPART)) for name in types]
 
 
 def _accept(media_type: str, form: Form) -> str:

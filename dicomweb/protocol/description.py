@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dicomweb.protocol.media_types import Form
 from dicomweb.protocol.representations import Resource
 
 
@@ -33,8 +34,9 @@ class Operation:
     """What one method of a resource does.
 
     name: camel case, the same for one operation at several levels. section: of PS3.18, empty for an
-    extension. resource: whose media types answer it, as negotiation knows them. gives: media types beside
-    those, the default first. takes: media types of the request's body. statuses: code -> when.
+    extension. resource: whose media types answer it, as negotiation knows them. form: how these are packed,
+    where the operation does not leave that open. gives: media types beside those, the default first.
+    takes: media types of the request's body. statuses: code -> when.
     conditional: it answers ETag and If-None-Match. ranges: it answers Range on what has a known length.
     """
 
@@ -42,6 +44,7 @@ class Operation:
     summary: str
     section: str = ""
     resource: Resource | None = None
+    form: Form = Form.EITHER
     gives: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()

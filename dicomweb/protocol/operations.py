@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dicomweb.protocol.description import Operation, Parameter
+from dicomweb.protocol.media_types import Form
 from dicomweb.protocol.representations import Resource
 from dicomweb.protocol.store_parts import BODY_TYPES
 
@@ -211,6 +212,7 @@ WADO_URI = Operation(
     "Retrieve one object, named by the query: as DICOM, or what it is shown as.",
     "9",
     Resource.RENDERED,
+    Form.SINGLE,
     gives=("application/dicom", *RETRIEVE_RENDERED.gives),
     parameters=(
         Parameter(
@@ -244,6 +246,7 @@ RETRIEVE_ALL_BULKDATA = Operation(
     "Retrieve every value below the target that metadata gives by BulkDataURI.",
     "10.4.1.1.5",
     Resource.BULKDATA,
+    Form.MULTIPART,
     parameters=(ACCEPT,),
     statuses=_READ | _PARTLY,
     conditional=True,
@@ -331,13 +334,16 @@ LIVE = Operation(
     "live",
     "Tell whether the process serves requests.",
     gives=("application/json",),
-    statuses={200: "It does."},
+    statuses={200: "The process serves requests."},
 )
 READY = Operation(
     "ready",
     "Tell whether catalog and object store answer.",
     gives=("application/json",),
-    statuses={200: "Both do.", 503: "One does not; the body tells which."},
+    statuses={
+        200: "Catalog and object store answer.",
+        503: "One of catalog and object store does not answer; the body tells which.",
+    },
 )
 CAPABILITIES = Operation(
     "capabilities",

@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
+from dicomweb.dicom.transfer_syntax import (
+    DEFLATED_EXPLICIT_LITTLE,
+    EXPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+)
 from dicomweb.pixels.codecs import DECODABLE
+from dicomweb.pixels.encodable import ENCODABLE
+from dicomweb.pixels.transcode import JPEG_RECOMPRESSED
 from dicomweb.settings import Settings
 
+# What pixels can be put into; deflated is the data set around them, and JPEG XL may hold a JPEG as it is.
+ENCODED = ENCODABLE | {EXPLICIT_LITTLE, DEFLATED_EXPLICIT_LITTLE, JPEG_RECOMPRESSED}
 # Settings that a client meets; where the archive lies and how it is run is nobody's business.
 LIMITS = (
     "max_studies",
@@ -46,6 +54,7 @@ def limits(settings: Settings) -> dict[str, Any]:
                 "name": syntax.name,
                 "stored": True,
                 "decoded": uid in DECODABLE or not syntax.encapsulated,
+                "encoded": uid in ENCODED,
             }
             for uid, syntax in TRANSFER_SYNTAXES.items()
         },
