@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from dicomweb.documents.drawing import Drawing, Label, Path, Points
+from dicomweb.documents.values import cleaned
 
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
@@ -23,7 +24,7 @@ def _parts(drawing: Drawing, size: tuple[int, int] | None) -> Iterator[str]:
     yield f'width="{width}" height="{height}" viewBox="0 0 {drawing.width:g} {drawing.height:g}" '
     yield f'font-family="{_FONT}" stroke-linejoin="round" stroke-linecap="round">\n'
     if drawing.title:
-        yield f"<title>{escape(drawing.title)}</title>\n"
+        yield f"<title>{_text(drawing.title)}</title>\n"
     yield f'<rect width="100%" height="100%" fill="{drawing.background}"/>\n'
     for shape in drawing.shapes:
         yield _label(shape) if isinstance(shape, Label) else _path(shape)
@@ -34,8 +35,13 @@ def _label(label: Label) -> str:
     weight = ' font-weight="bold"' if label.bold else ""
     return (
         f'<text x="{label.x:.2f}" y="{label.y:.2f}" font-size="{label.size:g}" fill="{label.colour}" '
-        f'text-anchor="{label.anchor}"{weight}>{escape(label.text)}</text>\n'
+        f'text-anchor="{label.anchor}"{weight}>{_text(label.text)}</text>\n'
     )
+
+
+def _text(text: str) -> str:
+    """Text as XML can hold it: not every character may stand in it, escaped or not."""
+    return escape(cleaned(text))
 
 
 def _path(path: Path) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,12 @@ def test_an_svg_names_its_size() -> None:
 def test_labels_too_small_to_read_are_left_out() -> None:
     text = Drawing(1000, 1000, [Label(10, 10, "x", 1)])
     assert opened(drawn(text, form(width=10, height=10))).getcolors() == [(100, (255, 255, 255))]
+
+
+@given(text=st.text(max_size=40))
+def test_an_svg_is_well_formed_whatever_its_labels_say(text: str) -> None:
+    drawing = Drawing(10, 10, [Label(1, 1, text, 3)], title=text)
+    ElementTree.fromstring(drawn(drawing, form("image/svg+xml")))
 
 
 def test_letters_that_a_font_lacks_lose_their_accents() -> None:
