@@ -20,7 +20,7 @@ from dicomweb.documents.needs import bulk_needs
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.rendering.annotation import annotation_lines
-from dicomweb.pixels.rendering.display import bulk_paths, display_of
+from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.geometry import region_of
 from dicomweb.pixels.rendering.presentation import STATE_PATH, display_with_presentation_state
 from dicomweb.pixels.rendering.request import RenderRequest
@@ -143,8 +143,7 @@ async def _displays(showing: Showing) -> list[dict[str, Any]]:
     numbers, state = showing.numbers, showing.state
     if len(numbers) > _MOST_ANIMATED_FRAMES:
         raise DecodeFailed(f"An animation has at most {_MOST_ANIMATED_FRAMES} frames.")
-    attributes = await showing.subject.attributes()
-    displays = await asyncio.to_thread(lambda: [display_of(attributes, number - 1) for number in numbers])
+    displays = [await showing.subject.display(number) for number in numbers]
     if state is None:
         return displays
     instance, stated = showing.subject.source.target.instance, await state.attributes()

@@ -157,6 +157,8 @@ def _explained(refusal: NotAcceptable, subject: Subject) -> NotAcceptable:
     """Why there is no picture at all, where that is so (R-14)."""
     if not subject.decodable:
         reason = "No decoder is there for the transfer syntax of its pixels."
+    elif subject.source.pixel_layout is not None and not subject.frames:
+        reason = "Its pixel data is shorter than one frame, or is not divided into frames."
     elif not is_shown(subject.rendering):
         reason = "It holds no frames, and objects of its kind have no other form here."
     else:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import zstandard
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.bulkdata import locate_value, value_parts
+from dicomweb.archive.derived import derived
 from dicomweb.archive.frames import FrameReader
 from dicomweb.archive.parts import Body, cut, is_seekable
 from dicomweb.archive.reading import read_body
@@ -20,12 +22,17 @@ from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from dicomweb.errors import DecodeFailed, NotFound, Unavailable
 from dicomweb.pixels.codecs import DECODABLE
+from dicomweb.pixels.rendering.display import Display, display_of
 from dicomweb.protocol.media_types import OCTET_STREAM
 from dicomweb.protocol.negotiate import Chosen
 from dicomweb.protocol.rendered_forms import Rendering, rendering_of
 
 # Lookup tables, overlays, waveforms and documents that one picture may need, together.
 _MOST_BULK_BYTES = 256 << 20
+# Of JSON text; what Python makes of it takes ten times that. Longer ones are read in a worker.
+_LONG_METADATA = 2 << 20
+# Frames whose displays are read and kept together.
+_DISPLAYS_PAGE = 128
 _AS_BYTES = Chosen(OCTET_STREAM, "", True)
 
 
@@ -40,8 +47,9 @@ class Subject:
         self.rendering = rendering_of(
             source.sop_class_uid, source.transfer_syntax_uid, layout.frames if layout else None
         )
-        self._metadata: bytes | None = None
+        self._stored: bytes | None = None
         self._attributes: dict[str, Any] | None = None
+        self._displays: dict[int, list[Display]] = {}
 
     @property
     def layout(self) -> PixelLayout:
@@ -63,19 +71,48 @@ class Subject:
 
     async def metadata(self) -> bytes:
         """The DICOM JSON of the instance, bulkdata by path. Raises Unavailable when it was just deleted."""
-        if self._metadata is None:
-            stored = await one_metadata(self.archive.pool, self.source.instance_row)
-            if stored is None:
-                raise Unavailable("The instance was deleted while it was read.", retry_after=1)
-            self._metadata = await asyncio.to_thread(decompress, stored)
-        return self._metadata
+        return await asyncio.to_thread(decompress, await self._stored_metadata())
+
+    async def _stored_metadata(self) -> bytes:
+        """zstd of the same."""
+        if self._stored is None:
+            self._stored = await one_metadata(self.archive.pool, self.source.instance_row)
+        if self._stored is None:
+            raise Unavailable("The instance was deleted while it was read.", retry_after=1)
+        return self._stored
+
+    async def _has_long_metadata(self) -> bool:
+        length: int = zstandard.frame_content_size(await self._stored_metadata())
+        return length > _LONG_METADATA and self.frames > 1
 
     async def attributes(self) -> dict[str, Any]:
-        """The same, read."""
+        """The metadata as objects; of a long one, without what each frame has of its own."""
         if self._attributes is None:
-            self._attributes = await asyncio.to_thread(orjson.loads, await self.metadata())
+            if await self._has_long_metadata():
+                text = await self._kept("outline", {})
+            else:
+                text = await self.metadata()
+            self._attributes = await asyncio.to_thread(orjson.loads, text)
             assert self._attributes is not None
         return self._attributes
+
+    async def display(self, number: int) -> Display:
+        """What the picture of a frame needs of the metadata. number: from 1."""
+        if not await self._has_long_metadata():
+            return await asyncio.to_thread(display_of, await self.attributes(), number - 1)
+        page, place = divmod(number - 1, _DISPLAYS_PAGE)
+        if page not in self._displays:
+            frames = {"first": page * _DISPLAYS_PAGE, "last": min((page + 1) * _DISPLAYS_PAGE, self.frames)}
+            self._displays = {page: orjson.loads(await self._kept("displays", frames))}
+        return self._displays[page][place]
+
+    async def _kept(self, job: str, parameters: dict[str, int]) -> bytes:
+        """What a job makes of the metadata, from the cache if it was made before."""
+
+        async def make() -> bytes:
+            return await self.archive.workers.run(job, parameters, [await self._stored_metadata()])
+
+        return await derived(self.archive, (self.source, job, *parameters.values()), make)
 
     async def frame(self, number: int) -> bytes:
         """A frame: its codestream as stored, or its native pixels in little endian. number: from 1."""

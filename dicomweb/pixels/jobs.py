@@ -18,6 +18,8 @@ Raises DecodeFailed with a plain sentence, without any value, for what it cannot
 
 JOBS: dict[str, str] = {
     "decode": "dicomweb.pixels.codecs:decode_job",
+    "displays": "dicomweb.pixels.metadata_jobs:displays_job",
+    "outline": "dicomweb.pixels.metadata_jobs:outline_job",
     "render": "dicomweb.pixels.rendering.render:render",
     "animate": "dicomweb.pixels.rendering.render:animate",
     "transcode": "dicomweb.pixels.transcode:transcode_job",

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
+from dicomweb.archive import subjects
 from tests.builders import make_instance, new_uid
 from tests.web.conftest import BASE, Client, parts
 from tests.web.shown import (
@@ -407,3 +409,18 @@ def test_pictures_open_in_a_second_decoder(client: Client, still: str) -> None:
         response = client.get(f"{still}/rendered", media_type)
         with Image.open(io.BytesIO(response.content)) as image:
             assert image.size == (48, 32)
+
+
+def test_long_metadata_is_read_in_a_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of frames show whose functional groups were taken."""
+    monkeypatch.setattr(subjects, "_LONG_METADATA", 0)
+    groups = []
+    for center in (1000, -1000, 1000):
+        window, group = Dataset(), Dataset()
+        window.WindowCenter, window.WindowWidth = center, 2
+        group.FrameVOILUTSequence = [window]
+        groups.append(group)
+    path = _stored(client, cine(attributes={"PerFrameFunctionalGroupsSequence": groups}))
+    found = parts(client.get(f"{path}/rendered", 'multipart/related; type="image/png"'))
+    assert [picture(body).convert("L").getpixel((0, 0)) for _, body in found] == [0, 255, 0]
+    assert "this is frame 2" in client.get(f"{path}/rendered").headers["warning"]

@@ -1,0 +1,45 @@
+"""Long metadata read in a worker: of thousands of frames, the little that one picture needs.
+
+The objects that Python makes of JSON take ten times its bytes, which the server must not hold for every
+request of a frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import zstandard
+
+from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.rendering.display import display_of
+
+_PER_FRAME_GROUPS = "52009230"
+# Of JSON text; the objects made of it are bounded by the memory of a worker.
+_LONGEST = 512 << 20
+
+
+def displays_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """The displays of frames first to last, a JSON array. The one buffer: zstd of the instance's DICOM JSON.
+
+    first, last: indices from 0, the last one not included.
+    """
+    attributes = _read(buffers[0])
+    frames = range(parameters["first"], parameters["last"])
+    return orjson.dumps([display_of(attributes, index) for index in frames])
+
+
+def outline_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """The DICOM JSON without what each frame has of its own. The one buffer: zstd of it."""
+    attributes = _read(buffers[0])
+    attributes.pop(_PER_FRAME_GROUPS, None)
+    return orjson.dumps(attributes)
+
+
+def _read(compressed: bytes) -> dict[str, Any]:
+    try:
+        text = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=_LONGEST)
+        attributes: dict[str, Any] = orjson.loads(text)
+    except (zstandard.ZstdError, orjson.JSONDecodeError, MemoryError):
+        raise DecodeFailed("The metadata of the object is too long to be read for a picture.") from None
+    return attributes
