@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.media_types import parse_media_type, split_outside_quotes
+from dicomweb.protocol.weighted import weights
 
 UTF_8 = "UTF-8"
 
@@ -41,7 +42,6 @@ _DEFINED_TERMS = {
 }
 # Written with spaces, hyphens or underscores, the term of a code extension or not: all mean one.
 _SEPARATORS = re.compile(r"[\s_-]+")
-_QUALITY = re.compile(r"q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
 def _folded(name: str) -> str:
@@ -63,7 +63,7 @@ def choose_charset(
     asked = [
         *_of_media_type(media_type, accept),
         *(name for value in parameters for name in value.split(",")),
-        *_by_quality(accept_charset),
+        *_by_weight(accept_charset),
     ]
     return next((found for name in asked if (found := _SUPPORTED.get(_folded(name)))), UTF_8)
 
@@ -81,13 +81,7 @@ def _of_media_type(media_type: str, accept: Iterable[str]) -> Iterator[str]:
             yield charset
 
 
-def _by_quality(headers: Iterable[str]) -> Sequence[str]:
-    """The names of Accept-Charset, the best first; what is excluded is left out (RFC 9110 12.5.2)."""
-    found: list[tuple[float, str]] = []
-    for member in (member for value in headers for member in split_outside_quotes(value, ",")):
-        name, _, weight = member.partition(";")
-        match = _QUALITY.fullmatch(weight.strip())
-        quality = float(match[1]) if match else 1.0
-        if quality:
-            found.append((-quality, UTF_8 if name.strip() == "*" else name))
+def _by_weight(headers: Iterable[str]) -> Sequence[str]:
+    """The names of Accept-Charset, the best first, UTF-8 before its equals, excluded ones left out."""
+    found = [(-weight, UTF_8 if name == "*" else name) for name, weight in weights(headers).items() if weight]
     return [name for _, name in sorted(found, key=lambda entry: (entry[0], _folded(entry[1]) != "UTF 8"))]

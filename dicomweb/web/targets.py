@@ -12,6 +12,7 @@ from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol import negotiate, ranges
 from dicomweb.protocol.negotiate import Acceptable, Resource
+from dicomweb.protocol.weighted import choose_coding
 from dicomweb.settings import Settings
 from dicomweb.web.base import base_url
 
@@ -59,22 +60,5 @@ def range_of(request: Request, etag: str, last_modified: str = "") -> str:
 
 
 def content_coding(request: Request, offered: Sequence[str]) -> str:
-    """The content coding of the answer: the offered one with the highest q, else identity (H-03)."""
-    best, best_q = "identity", 0.0
-    qualities = _codings(request.headers.get("accept-encoding", ""))
-    for name in offered:
-        quality = qualities.get(name, qualities.get("*", 0.0))
-        if quality > best_q:
-            best, best_q = name, quality
-    return best
-
-
-def _codings(header: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for item in header.split(","):
-        name, _, parameter = item.strip().lower().partition(";")
-        try:
-            found[name.strip()] = float(parameter.strip().removeprefix("q=") or 1)
-        except ValueError:
-            continue
-    return found
+    """The content coding of the answer, identity where none of the offered ones is liked better (H-03)."""
+    return choose_coding(request.headers.getlist("accept-encoding"), offered)
