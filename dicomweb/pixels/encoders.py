@@ -215,6 +215,8 @@ def _jpeg_2000(pixels: Pixels, coding: _Coding) -> bytes:
 
     if coding.precision > EXACT_JPEG_2000:
         raise DecodeFailed("Pixels that use so many bits cannot be encoded as JPEG 2000.")
+    if pixels.itemsize == 4 and coding.precision <= 16:  # in wide words, imagecodecs declares too many bits
+        pixels = pixels.astype(f"<{pixels.dtype.kind}2")
     coded = imagecodecs.jpeg2k_encode(
         pixels,
         # Peak signal to noise in decibels.
@@ -289,12 +291,14 @@ def _jpeg_xl(pixels: Pixels, coding: _Coding) -> bytes:
     import imagecodecs
 
     quality = coding.quality
+    words = _unsigned(pixels)
+    bits = 8 * pixels.itemsize if pixels.dtype.kind == "i" else coding.precision
     coded = imagecodecs.jpegxl_encode(
-        _unsigned(pixels),
+        words.astype("u1", copy=False) if bits <= 8 else words,  # libjxl wants the narrowest words
         lossless=quality is None,
         distance=None if quality is None else max(0.1, (100 - quality) / 10),
         effort=1 if quality is None else 4,
-        bitspersample=8 * pixels.itemsize if pixels.dtype.kind == "i" else coding.precision,
+        bitspersample=bits,
         planar=False,
         numthreads=1,
     )

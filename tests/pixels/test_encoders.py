@@ -179,6 +179,21 @@ def words(native: bytes, layout: PixelLayout) -> np.ndarray[tuple[int], np.dtype
     return np.frombuffer(native, f"<u{layout.bits_allocated // 8}").astype(np.int64)
 
 
+@pytest.mark.parametrize("allocated", [8, 16, 32])
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_number_of_bits_in_every_word_is_bit_exact(allocated: int, signed: bool) -> None:
+    generator = np.random.default_rng(allocated)
+    for stored in range(1, allocated + 1):
+        low = -(1 << (stored - 1)) if signed else 0
+        values = low + generator.integers(0, 1 << stored, 7 * 9)
+        native = values.astype(f"<{'i' if signed else 'u'}{allocated // 8}").tobytes()
+        layout = make_layout(7, 9, bits=allocated, stored=stored, signed=signed, encapsulated=False)
+        for uid in ENCODABLE - {f"{FOUR}50", f"{FOUR}51"}:
+            if can_encode(layout, uid):
+                coded = encode_frame(native, layout, uid)
+                assert decode_frame(coded, encoded_layout(layout, EXPLICIT_LITTLE, uid), uid) == native
+
+
 # --- stored codestreams that fit, and JPEG inside JPEG XL --------------------------------------------------
 
 AS_STORED = [

@@ -165,20 +165,20 @@ def shown(pixels: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
 # --- a second decoder --------------------------------------------------------------------------------------
 
 # What reads a syntax besides imagecodecs, and how many kinds of pixels it reads. Nobody else reads JPEG XL,
-# deflated frames and 1-bit RLE; OpenJPEG stops before 32-bit HTJ2K, GDCM's JPEG before 7 bits in a byte.
+# deflated frames and 1-bit RLE; OpenJPEG stops before 32-bit HTJ2K, GDCM aborts over fewer bits in a byte.
 OTHERS = [
     (f"{FOUR}50", "gdcm", 13),
     (f"{FOUR}51", "gdcm", 13),
-    (f"{FOUR}70", "gdcm", 24),
-    (f"{FOUR}80", "gdcm", 24),
-    (f"{FOUR}90", "gdcm", 27),
-    (f"{FOUR}90", "pylibjpeg", 28),
-    (f"{FOUR}91", "pylibjpeg", 28),
-    (f"{FOUR}201", "pylibjpeg", 27),
-    (f"{FOUR}202", "pylibjpeg", 27),
-    (f"{FOUR}203", "pylibjpeg", 27),
-    (RLE_LOSSLESS, "pydicom", 28),
-    (RLE_LOSSLESS, "pylibjpeg", 28),
+    (f"{FOUR}70", "gdcm", 26),
+    (f"{FOUR}80", "gdcm", 26),
+    (f"{FOUR}90", "gdcm", 30),
+    (f"{FOUR}90", "pylibjpeg", 32),
+    (f"{FOUR}91", "pylibjpeg", 32),
+    (f"{FOUR}201", "pylibjpeg", 30),
+    (f"{FOUR}202", "pylibjpeg", 30),
+    (f"{FOUR}203", "pylibjpeg", 30),
+    (RLE_LOSSLESS, "pydicom", 32),
+    (RLE_LOSSLESS, "pylibjpeg", 32),
 ]
 # pydicom clears bits beyond Bits Stored.
 CLEARED = ("all used", "high bit 15")
@@ -191,7 +191,7 @@ def test_a_second_decoder_reads_what_is_encoded(
     agreed = 0
     for kind in KINDS:
         stored = stored_frame(kind, uid)
-        if stored is None or kind.name.endswith(CLEARED) or (plugin == "gdcm" and kind.name == "7 of 8 bits"):
+        if stored is None or kind.name.endswith(CLEARED) or (plugin == "gdcm" and "of 8 bits" in kind.name):
             continue
         theirs = read_by(plugin, *stored, uid)
         if theirs is None:
