@@ -6,16 +6,18 @@ It is drawn from the SOP class and the modality alone, so it can hold nothing of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dicomweb.documents.drawing import Drawing, Label, Path, ellipse, points, rectangle
+from dicomweb.documents.values import uid_name
 
 _SIDE = 128.0
 _BACKGROUND, _LINE = "#20242b", "#dfe5ee"
 _LINE_WIDTH = 3.0
+_LONGEST_UID = 64
 # What a coded string may look like to be shown (PS3.5 6.2); longer ones would not fit.
 _MODALITY = re.compile(r"[A-Z][A-Z0-9]{1,7}")
 
@@ -24,8 +26,7 @@ _Shapes = list[Path]
 
 def icon(sop_class_uid: str, modality: str = "") -> Drawing:
     """The icon of an object of this SOP class and Modality."""
-    kind = next((kind for prefix, kind in _KINDS if sop_class_uid.startswith(prefix)), None)
-    kind = kind or _BY_MODALITY.get(modality) or _OTHER
+    kind = _kind_of(sop_class_uid) or _BY_MODALITY.get(modality) or _OTHER
     letters = modality if _MODALITY.fullmatch(modality) else kind.letters
     caption = Label(_SIDE / 2, 116, letters, 24 if len(letters) < 7 else 17, _LINE, "middle", bold=True)
     return Drawing(_SIDE, _SIDE, [*kind.draw(kind.colour), caption], _BACKGROUND, title=letters)
@@ -207,33 +208,42 @@ _DOCUMENT = _Kind("DOC", _RED, _text)
 _KEY = _Kind("KO", _AMBER, _key)
 _COLOURS = _Kind("LUT", _VIOLET, _palette)
 
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-# The first prefix that fits decides (PS3.4 B.5, PS3.6 annex A).
-_KINDS: Sequence[tuple[str, _Kind]] = [
-    (_STORAGE + end, kind)
-    for ends, kind in (
-        (("88.59",), _KEY),
-        (("88.50", "88.65", "88.67", "88.68", "88.69", "88.7"), _FIGURES),
-        (("88.",), _TEXT),
-        (("104.3", "104.4", "104.5"), _SOLID),
-        (("104.",), _DOCUMENT),
-        (("9.4.", "9.7.", "9.100."), _SOUND),
-        (("9.",), _WAVE),
-        (("11.", "12.77"), _STATE),
-        (("481.3",), _LINES),
-        (("481.2",), _DOSE),
-        (("481.1",), _PICTURE),
-        (("481.",), _PLAN),
-        (("66.1", "66.2", "66.3", "66.6"), _REGISTERED),
-        (("66.4", "66.5", "66.7"), _AREA),
-        (("66",), _OTHER),
-        (("67",), _FIGURES),
-        (("4.2",), _SPECTRUM),
-        (("68.",), _SOLID),
-        (("30", "6.1", "6.2", "7", "77.1.4.1", "1.", "2", "3.", "4", "12.", "20", "77.1.", "128"), _PICTURE),
+_STORAGE = "1.2.840.10008.5.1.4.1.1"
+# By SOP class or what its UID begins with, component by component (PS3.4 B.5, PS3.6 annex A); the longest
+# one decides. Images have names that say so.
+_KINDS: dict[str, _Kind] = {
+    f"{_STORAGE}.{end}": kind
+    for kind, ends in (
+        (_KEY, ("88.59",)),
+        (_FIGURES, ("67", "78", "79", "80", "90", *(f"88.{end}" for end in (50, 65, *range(67, 78))))),
+        (_TEXT, ("88", "200", "501.3")),
+        (_SOLID, ("104.3", "104.4", "104.5", "68")),
+        (_DOCUMENT, ("104", "78.6", "79.1")),
+        (_SOUND, ("9.4",)),
+        (_WAVE, ("9", "129")),
+        (_STATE, ("11", "131")),
+        (_LINES, ("481.3",)),
+        (_DOSE, ("481.2",)),
+        (_PLAN, ("481",)),
+        (_PICTURE, ("481.1", "481.23", "481.24", "30", "81", "82", "77.1.5.8")),
+        (_REGISTERED, ("66.1", "66.2", "66.3", "66.6")),
+        (_AREA, ("66.4", "66.5", "66.7", "66.8", "91", "481.11")),
+        (_SPECTRUM, ("4.2",)),
     )
     for end in ends
-] + [("1.2.840.10008.5.1.4.39", _COLOURS), ("1.2.840.10008.5.1.4.34", _PLAN)]
+} | {"1.2.840.10008.5.1.4.39": _COLOURS, "1.2.840.10008.5.1.4.34": _PLAN, "1.2.840.10008.5.1.4.38": _STATE}
+
+
+def _kind_of(sop_class_uid: str) -> _Kind | None:
+    if "Image" in uid_name(sop_class_uid):
+        return _KINDS.get(sop_class_uid, _PICTURE)
+    beginning = sop_class_uid[:_LONGEST_UID]
+    while beginning:
+        if beginning in _KINDS:
+            return _KINDS[beginning]
+        beginning = beginning.rpartition(".")[0]
+    return None
+
 
 _BY_MODALITY = {
     "SR": _TEXT,

@@ -53,3 +53,12 @@ def test_kinds_of_objects_look_different() -> None:
 def test_an_icon_shows_nothing_but_a_modality(modality: str, sop_class_uid: str) -> None:
     title = icon(sop_class_uid, modality).title
     assert title == "DICOM" or (title.isascii() and title.isalnum() and title.isupper() and len(title) <= 8)
+
+
+@pytest.mark.parametrize(
+    ("end", "like"),
+    [("20", "2"), ("481.23", "2"), ("481.21", "481.5"), ("9.7.1", "9.1.1"), ("88.35", "88.11")],
+)
+def test_uids_are_matched_by_their_components(end: str, like: str) -> None:
+    one, other = (icon_job({"sop_class_uid": STORAGE + uid, "modality": "OT"}, []) for uid in (end, like))
+    assert one == other
