@@ -67,5 +67,5 @@ async def _dicom(request: Request, target: Target, transfer_syntax: str) -> Resp
     accept = negotiate.acceptable([f"{APPLICATION_DICOM}{parameter}"], [], Resource.INSTANCES)
     plan = await plan_instances(request.state.archive, target, accept)  # 404, 406, 410
     assert plan.parts is not None, "one instance is one page"
-    headers = cache_headers(plan.version, "wado-uri", *plan.forms, base_url(request))
+    headers = cache_headers(plan.version, "wado-uri", *plan.forms, base_url(request), modified=plan.modified)
     return answer_parts(request, plan.parts, multipart=False, headers=headers)
