@@ -15,9 +15,14 @@ from dicomweb.errors import DecodeFailed
 MOST_BYTES = 32 << 20
 """The beginning of a video that is enough for its first frame; a file whose index is at its end needs all."""
 _MOST_PIXELS = 8192 * 4320
-# Containers and bare streams that the video transfer syntaxes hold (PS3.5 8.2.5 to 8.2.8): nothing that
-# names other files.
-_FORMATS = "mpegts,mpeg,mpegvideo,mov,mp4,h264,hevc,matroska,webm"
+# Containers, bare streams and codings of the video transfer syntaxes (PS3.5 8.2.5 to 8.2.8). What names
+# other files is not among them, and no protocol is there to open them.
+_CODECS = frozenset({"mpeg1video", "mpeg2video", "h264", "hevc"})
+_OPTIONS = {
+    "format_whitelist": "mpegts,mpeg,mpegvideo,mov,mp4,h264,hevc",
+    "codec_whitelist": ",".join(_CODECS),
+    "protocol_whitelist": "none",
+}
 # Packets without a picture before the first one.
 _MOST_PACKETS = 2_000
 
@@ -41,10 +46,11 @@ def video_frame_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> byt
 def _frame(data: bytes) -> Image.Image:
     import av  # here, for the server too asks this module how much of a video is enough
 
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
-        with av.open(BytesIO(data), options=options) as container:
+        with av.open(BytesIO(data), options=_OPTIONS) as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None or stream.codec_context.name not in _CODECS:
+                raise DecodeFailed("The video is of a coding that cannot be decoded here.")
             if stream.codec_context.width * stream.codec_context.height > _MOST_PIXELS:
                 raise DecodeFailed("The frames of the video are too large to be shown.")
             stream.thread_count = 1
