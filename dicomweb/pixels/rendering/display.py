@@ -63,10 +63,11 @@ _KEPT = frozenset(
 )
 
 
-def display_of(attributes: Attributes, frame_index: int) -> Display:
+def display_of(attributes: Attributes, frame_index: int, *, with_profile: bool = True) -> Display:
     """What the picture of one frame needs of the DICOM JSON of its instance.
 
     attributes: as stored or as sent; bulkdata may be given by path or by URL. frame_index: from 0.
+    with_profile: the ICC profile may be asked for; that of a slide is large, and each tile would carry it.
     """
     kept = {tag: element for tag, element in attributes.items() if tag in _KEPT or is_overlay(tag)}
     for group in _functional_groups(attributes, frame_index):
@@ -74,7 +75,10 @@ def display_of(attributes: Attributes, frame_index: int) -> Display:
             for item in items(group, macro)[:1]:
                 kept.update({tag: element for tag, element in item.items() if tag in _KEPT})
     _add_segments(kept, attributes)
-    _add_optical_path(kept, attributes)
+    if with_profile:
+        _add_optical_path(kept, attributes)
+    else:
+        kept.pop(_ICC_PROFILE, None)
     return {
         "frame_index": frame_index,
         "attributes": {tag: located(element) for tag, element in kept.items()},

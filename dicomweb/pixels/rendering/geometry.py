@@ -83,7 +83,12 @@ def _usable(aspect: float) -> float:
 
 
 def picture_size(
-    region: Region, aspect: float, viewport: Viewport | None, *, thumbnail: bool = False
+    region: Region,
+    aspect: float,
+    viewport: Viewport | None,
+    *,
+    thumbnail: bool = False,
+    most_pixels: int = LARGEST_PICTURE,
 ) -> tuple[int, int]:
     """(columns, rows) of the picture of a region: as large as fits the viewport, in true proportions.
 
@@ -91,7 +96,7 @@ def picture_size(
     """
     width = (region.right - region.left) * max(1 / aspect, 1)
     height = (region.bottom - region.top) * max(aspect, 1)
-    limits = [LONGEST_SIDE / max(width, height), (LARGEST_PICTURE / (width * height)) ** 0.5]
+    limits = [LONGEST_SIDE / max(width, height), (most_pixels / (width * height)) ** 0.5]
     if viewport is not None and (viewport.width or viewport.height):
         limits += [box / side for box, side in ((viewport.width, width), (viewport.height, height)) if box]
     elif thumbnail:

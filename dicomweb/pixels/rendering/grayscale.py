@@ -94,8 +94,11 @@ def by_value(words: Pixels, function: Callable[[Pixels], NDArray[np.uint8]]) -> 
         every = np.arange(1 << (8 * words.dtype.itemsize)).astype(words.dtype)
         table = function(every)
         function = table.__getitem__
-    bands = [function(flat[start : start + _BAND]) for start in range(0, flat.size, _BAND)]
-    shown = np.concatenate(bands)
+    first = function(flat[:_BAND])
+    shown = np.empty((flat.size, *first.shape[1:]), np.uint8)
+    shown[:_BAND] = first
+    for start in range(_BAND, flat.size, _BAND):
+        shown[start : start + _BAND] = function(flat[start : start + _BAND])
     return shown.reshape(*words.shape, *shown.shape[1:])
 
 

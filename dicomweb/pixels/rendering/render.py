@@ -36,7 +36,7 @@ from dicomweb.pixels.rendering.graphics import with_graphics
 from dicomweb.pixels.rendering.grayscale import grayscale_levels
 from dicomweb.pixels.rendering.overlays import Mask, overlay_masks, shutter_mask
 from dicomweb.pixels.rendering.placement import placement_of
-from dicomweb.pixels.rendering.request import RenderRequest, Window
+from dicomweb.pixels.rendering.request import LARGEST_ANIMATION, LARGEST_PICTURE, RenderRequest, Window
 from dicomweb.pixels.rendering.samples import Pixels, words_of
 from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
 from dicomweb.pixels.rendering.values import Values
@@ -57,7 +57,7 @@ def render(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     request = RenderRequest.from_parameters(parameters["request"])
     frame, display = buffers[0], parameters["display"]
     bulk = _bulk(display, buffers[1:])
-    picture = _picture(frame, parameters, display, bulk, request)
+    picture = _picture(frame, parameters, display, bulk, request, LARGEST_PICTURE)
     own_profile = _own_profile(Values(display["attributes"], bulk), frame)
     asked = request.icc_profile if request.media_type in PROFILED_MEDIA_TYPES else None
     picture, profile = with_profile(picture, asked, own_profile)
@@ -71,9 +71,10 @@ def animate(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     if not 0 < len(displays) <= _MOST_FRAMES:
         raise DecodeFailed(f"An animation has one to {_MOST_FRAMES} frames.")
     frames, bulk = buffers[: len(displays)], buffers[len(displays) :]
+    most_pixels = LARGEST_ANIMATION // len(displays)
     pictures = []
     for frame, display in zip(frames, displays, strict=True):
-        picture = _picture(frame, parameters, display, _bulk(display, bulk), request)
+        picture = _picture(frame, parameters, display, _bulk(display, bulk), request, most_pixels)
         bulk = bulk[len(bulk_paths(display)) :]
         pictures.append(burn_in(picture, request.annotation))
     milliseconds = _frame_milliseconds(Values(displays[0]["attributes"], {}), request.frame_rate)
@@ -115,6 +116,7 @@ def _picture(
     display: Mapping[str, Any],
     bulk: Mapping[str, bytes],
     request: RenderRequest,
+    most_pixels: int,
 ) -> Image.Image:
     """The frame drawn and placed, in the order of PS3.4 N.2, without annotation."""
     values = Values(display["attributes"], bulk)
@@ -123,7 +125,13 @@ def _picture(
         region = region_of(request.viewport, layout.rows, layout.columns)
     except InvalidRequest as error:
         raise DecodeFailed(error.message) from None
-    size = picture_size(region, pixel_aspect(values), request.viewport, thumbnail=request.thumbnail)
+    size = picture_size(
+        region,
+        pixel_aspect(values),
+        request.viewport,
+        thumbnail=request.thumbnail,
+        most_pixels=most_pixels,
+    )
     uid = parameters["transfer_syntax_uid"]
     if "presentation" in display:
         levels = frame_levels(*native(frame, layout, uid), display["frame_index"], values, request)

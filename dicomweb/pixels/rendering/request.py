@@ -12,6 +12,8 @@ LONGEST_SIDE = 16_384
 """Most rows or columns of a picture; a larger image without a viewport is scaled down to it."""
 LARGEST_PICTURE = 64 << 20
 """Most pixels of a picture, whatever its shape."""
+LARGEST_ANIMATION = 128 << 20
+"""Most pixels of all pictures of an animation; they are made smaller to keep within it."""
 DEFAULT_QUALITY = 90
 THUMBNAIL_SIDE = 128
 """Sides of the box that a thumbnail without a viewport fits in."""

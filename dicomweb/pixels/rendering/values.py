@@ -66,8 +66,7 @@ class Values:
                 return b64decode(element["InlineBinary"])
             except (TypeError, binascii.Error):
                 return b""
-        words = np.array(self.numbers(tag)).astype(np.int64)
-        return (words & 0xFFFF).astype("<u2").tobytes()
+        return np.array([int(number) & 0xFFFF for number in self.numbers(tag)], "<u2").tobytes()
 
     def _list(self, tag: str) -> list[Any]:
         element = self._attributes.get(tag, {})

@@ -59,7 +59,7 @@ _ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.recursive(st.just({}), _elem
 _PHOTOMETRICS = st.sampled_from(["MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", ""])
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
     attributes=_ATTRIBUTES,
     state=st.none() | _ATTRIBUTES,
