@@ -109,7 +109,7 @@ _ENTRIES = {b"avc1": "h264", b"avc3": "h264", b"hvc1": "h265", b"hev1": "h265"}
 
 def _track(track: bytes) -> VideoHeader | None:
     table = _inner(track, b"mdia", b"minf", b"stbl")
-    kind, entry = next(_boxes(_inner(table, b"stsd")[8:]))
+    kind, entry = next(_boxes(_inner(table, b"stsd")[8:]), (b"", b""))
     codec = _ENTRIES.get(kind)
     if codec is None:
         return None

@@ -123,9 +123,10 @@ def codestream_range(head: bytes, length: int) -> tuple[int, int]:
         start = position + 8
         if size == 1:
             (size,) = struct.unpack_from(">Q", head, start)
-            start += 8
+            start = min(start + 8, length)
         if kind == b"jp2c":
-            return start, (position + size if size else length) - start
+            end = position + size if size else length
+            return start, max(min(end, length) - start, 0)
         if size < 8:
             break
         position += size
