@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from dicomweb.archive.parts import Part
@@ -26,13 +27,21 @@ class Made:
     """The parts of an answer. rest: those that follow, None where `parts` are all; then complete is final."""
 
     parts: Sequence[Part]
-    rest: AsyncIterator[Part] | None
+    rest: AsyncGenerator[Part, None] | None
     complete: bool
 
 
 async def make(plan: RenderedPlan) -> Made:
     """Make parts up to a bound, and leave out what cannot be made. Raises what the only part raises."""
     outcomes = _outcomes(plan.showings())
+    try:
+        return await _begun(plan, outcomes)
+    except BaseException:
+        await outcomes.aclose()
+        raise
+
+
+async def _begun(plan: RenderedPlan, outcomes: AsyncGenerator[Part | ArchiveError, None]) -> Made:
     parts: list[Part] = []
     failure: ArchiveError | None = None
     held = 0
@@ -49,14 +58,15 @@ async def make(plan: RenderedPlan) -> Made:
     return Made(parts, None, plan.complete and failure is None)
 
 
-async def _rest(outcomes: AsyncIterator[Part | ArchiveError]) -> AsyncIterator[Part]:
-    async for outcome in outcomes:
-        if isinstance(outcome, ArchiveError):
-            raise outcome
-        yield outcome
+async def _rest(outcomes: AsyncGenerator[Part | ArchiveError, None]) -> AsyncGenerator[Part, None]:
+    async with aclosing(outcomes):
+        async for outcome in outcomes:
+            if isinstance(outcome, ArchiveError):
+                raise outcome
+            yield outcome
 
 
-async def _outcomes(showings: AsyncIterator[Showing]) -> AsyncIterator[Part | ArchiveError]:
+async def _outcomes(showings: AsyncIterator[Showing]) -> AsyncGenerator[Part | ArchiveError, None]:
     """Each part or why it cannot be made, in order; a few are made at a time."""
     ahead: deque[asyncio.Task[Part | ArchiveError]] = deque()
     try:

@@ -52,7 +52,8 @@ def _plan_stated(
     complete: bool,
 ) -> RenderedPlan:
     showings = [Showing(image, chosen.media_type, manner, (number,), state=state) for image, number in frames]
-    return planned(state, chosen, showings, multipart=multipart, complete=complete)
+    rows = dict.fromkeys(f"{image.source.instance_row:x}" for image, _ in frames)
+    return planned(state, chosen, showings, multipart=multipart, shown=list(rows), complete=complete)
 
 
 async def frames_of(state: Subject) -> tuple[list[tuple[Subject, int]], bool]:

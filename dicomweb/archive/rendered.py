@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
@@ -95,6 +95,10 @@ async def _plan_single(subject: Subject, accept: Acceptable, manner: Manner) -> 
 
 def check_frames(subject: Subject, numbers: Sequence[int]) -> None:
     """Raise NotFound where the instance has no such frames."""
+    if numbers and subject.rendering is Rendering.VIDEO:
+        raise NotAcceptable(
+            "Frames of a video cannot be shown one by one.", hint="Render the instance itself."
+        )
     if numbers and not subject.frames:
         raise NotFound("The instance has no frames that can be shown one by one.")
     if max(numbers, default=0) > subject.frames:
@@ -116,11 +120,13 @@ def _plan_one(
 
 def _showings(
     subject: Subject, numbers: Sequence[int], chosen: Chosen, manner: Manner, *, split: bool
-) -> list[Showing]:
+) -> Iterator[Showing]:
     """One for each frame, or one of all (an animation, or what has no frames)."""
-    if split and len(numbers) > 1:
-        return [Showing(subject, chosen.media_type, manner, (number,)) for number in numbers]
-    return [Showing(subject, chosen.media_type, manner, tuple(numbers))]
+    if not split or len(numbers) < 2:
+        yield Showing(subject, chosen.media_type, manner, tuple(numbers))
+        return
+    for number in numbers:
+        yield Showing(subject, chosen.media_type, manner, (number,))
 
 
 async def _plan_picture(subject: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:

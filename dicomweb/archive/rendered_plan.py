@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,13 +33,14 @@ class RenderedPlan:
 def planned(
     subject: Subject,
     chosen: Chosen,
-    showings: Sequence[Showing],
+    showings: Iterable[Showing],
     *,
     multipart: bool,
+    shown: Sequence[str] = (),
     complete: bool = True,
     warnings: Sequence[str] = (),
 ) -> RenderedPlan:
-    """The plan of an answer about one instance, whose parts are known."""
+    """The plan of an answer about one instance. shown: versions of the others that are shown instead."""
 
     async def each() -> AsyncIterator[Showing]:
         for showing in showings:
@@ -48,7 +49,7 @@ def planned(
     return RenderedPlan(
         multipart=multipart,
         root_type=chosen.media_type,
-        forms=[chosen.content_type, *(f"{one.subject.source.instance_row:x}" for one in showings[:1])],
+        forms=[chosen.content_type, *shown],
         version=f"{subject.source.instance_row:x}",
         modified=subject.source.stored_at,
         showings=each,

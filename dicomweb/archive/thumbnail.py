@@ -28,6 +28,9 @@ _ROW_BYTES = 8
 _OVER_IMAGES = ("1.2.840.10008.5.1.4.1.1.66.", "1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.481.")
 
 
+_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+
+
 async def plan_thumbnail(
     archive: Archive, target: Target, numbers: Sequence[int], accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
@@ -75,7 +78,7 @@ async def _representative(archive: Archive, target: Target, found: Contents) -> 
         async for page in instance_pages(archive.pool, archive.tenant_id, target, found=sample)
         for source in page
     ]
-    pictures = sorted(filter(_is_picture, subjects), key=_lies_over_images)
+    pictures = sorted(filter(_is_picture, subjects), key=_shows_little)
     for subject in pictures[:_PICTURES]:
         if await _shows_nobody(subject):
             return subject
@@ -93,11 +96,15 @@ def _is_picture(subject: Subject) -> bool:
     return subject.rendering is Rendering.IMAGE and subject.decodable and not subject.source.is_damaged
 
 
-def _lies_over_images(subject: Subject) -> bool:
-    return subject.source.sop_class_uid.startswith(_OVER_IMAGES)
+def _shows_little(subject: Subject) -> bool:
+    """Whether it is one to be shown only where there is no other: what lies over images, tiles of a slide."""
+    sop_class_uid = subject.source.sop_class_uid
+    return sop_class_uid.startswith(_OVER_IMAGES) or (sop_class_uid == _SLIDE and subject.frames > 1)
 
 
 async def _shows_nobody(subject: Subject) -> bool:
-    """Whether it does not say that text is burned into its pixels (0028,0301)."""
-    values = (await subject.attributes()).get("00280301", {}).get("Value") or [""]
-    return str(values[0]).strip().upper() != "YES"
+    """Whether it neither says that text is burned into its pixels (0028,0301), nor is a slide's label."""
+    attributes = await subject.attributes()
+    burned_in = attributes.get("00280301", {}).get("Value") or [""]
+    image_type = attributes.get("00080008", {}).get("Value") or []
+    return str(burned_in[0]).strip().upper() != "YES" and "LABEL" not in image_type

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -124,5 +125,6 @@ async def _chained(made: Made) -> AsyncIterator[Part]:
     for part in made.parts:
         yield part
     if made.rest is not None:
-        async for part in made.rest:
-            yield part
+        async with aclosing(made.rest):
+            async for part in made.rest:
+                yield part

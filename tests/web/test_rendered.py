@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from dicomweb.archive import subjects
+from dicomweb.archive import making, subjects
 from tests.builders import make_instance, new_uid
 from tests.web.conftest import BASE, Client, parts
 from tests.web.shown import (
@@ -424,3 +424,12 @@ def test_long_metadata_is_read_in_a_worker(client: Client, monkeypatch: pytest.M
     found = parts(client.get(f"{path}/rendered", 'multipart/related; type="image/png"'))
     assert [picture(body).convert("L").getpixel((0, 0)) for _, body in found] == [0, 255, 0]
     assert "this is frame 2" in client.get(f"{path}/rendered").headers["warning"]
+
+
+def test_many_parts_are_streamed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "_HELD_BYTES", 1)
+    path = _stored(client, cine(tuple(range(0, 250, 25))))
+    response = client.get(f"{path}/rendered", 'multipart/related; type="image/png"')
+    assert "content-length" not in response.headers
+    levels = [picture(body).convert("L").getpixel((0, 0)) for _, body in parts(response)]
+    assert levels == list(range(0, 250, 25))

@@ -135,3 +135,14 @@ def test_a_thumbnail_is_revalidated(client: Client) -> None:
     before = client.get(f"{series}/thumbnail").headers["etag"]
     assert client.request("DELETE", path).status_code == 204
     assert client.get(f"{series}/thumbnail", headers={"If-None-Match": before}).status_code == 410
+
+
+def test_the_label_of_a_slide_is_not_shown(client: Client) -> None:
+    shown, hidden = (
+        client.get(
+            f"{_stored(client, _flat(255, attributes={**GRAY_RAMP, 'ImageType': kind}))}/thumbnail"
+        ).content
+        for kind in (["ORIGINAL", "PRIMARY", "OVERVIEW", "NONE"], ["ORIGINAL", "PRIMARY", "LABEL", "NONE"])
+    )
+    assert picture(shown).getextrema() == (255, 255)
+    assert picture(hidden).getextrema() != (255, 255)
