@@ -16,6 +16,7 @@ from dicomweb.pixels.rendering.lut import LookupTable, lookup_table, segmented_t
 from dicomweb.pixels.rendering.samples import Pixels, stored_bits, stored_values
 from dicomweb.pixels.rendering.values import Values
 
+_BAND = 1 << 20  # pixels
 Levels = NDArray[np.uint8]
 Rgb = tuple[int, int, int]
 
@@ -60,9 +61,17 @@ def _same(levels: Levels) -> Levels:
 
 
 def _from_mode(mode: str) -> Callable[[Levels], Levels]:
+    """Conversion from a colour space of Pillow, in bands: it holds a picture in four bytes a pixel."""
+    samples = len(Image.new(mode, (1, 1)).getbands())
+
     def convert(levels: Levels) -> Levels:
-        pixels = np.ascontiguousarray(levels[..., : len(Image.new(mode, (1, 1)).getbands())])
-        return np.asarray(Image.frombytes(mode, pixels.shape[1::-1], pixels.tobytes()).convert("RGB"))
+        shown = np.empty((*levels.shape[:2], 3), np.uint8)
+        rows = max(_BAND // levels.shape[1], 1)
+        for start in range(0, levels.shape[0], rows):
+            band = levels[start : start + rows, :, :samples]
+            picture = Image.frombytes(mode, band.shape[1::-1], band.tobytes())
+            shown[start : start + rows] = np.asarray(picture.convert("RGB"))
+        return shown
 
     return convert
 
