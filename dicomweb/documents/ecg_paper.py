@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,9 +18,10 @@ _MARGIN, _TEXT_HEIGHT, _LINE_HEIGHT = 8.0, 3.6, 5.0
 # A strip is ten seconds, the length of a standard recording; longer ones go on below, up to a page.
 _STRIP_SECONDS = 10.0
 _MOST_STRIPS = 24
-_LEAST_SECONDS = 2.5
-# Room above and below the level of a row.
-_LEAST_REACH, _MOST_REACH = 10.0, 30.0
+_COLUMN_SECONDS = 2.5
+# Room above and below the level of a row; taller waves are cut off.
+_LEAST_REACH, _MOST_REACH = 10.0, 50.0
+_MOST_MILLIVOLTS = 100.0
 _POINTS_PER_MM = 10
 _FINE, _COARSE, _INK = "#f6d5d5", "#e9a5a5", "#101418"
 _PAPER = "#fffafa"
@@ -36,22 +37,21 @@ _MOST_FURTHER = 8
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """Where a piece of a lead is drawn. begin, seconds: of the recording. column, columns: in its row."""
+    """A piece of a lead: millivolts around its resting level. lead: its name, "" where a strip goes on."""
 
     lead: str
     values: Values
     frequency: float
-    begin: float
-    seconds: float
 
 
+# Pieces beside each other: a whole strip, or one in each column.
 _Row = Sequence[_Cell]
 
 
 def fits_paper(group: Group) -> bool:
     """Whether every channel is a voltage of a size that paper is made for."""
     return all(channel.unit in _MILLIVOLTS for channel in group.channels) and all(
-        _peak(_millivolts(channel)) <= 100 for channel in group.channels
+        _peak(_millivolts(channel)) <= _MOST_MILLIVOLTS for channel in group.channels
     )
 
 
@@ -62,25 +62,30 @@ def ecg_drawing(groups: Sequence[Group], lines: Sequence[str]) -> Drawing:
     for line in lines:
         y += _LINE_HEIGHT
         ink.append(Label(_MARGIN, y - 1, line, _TEXT_HEIGHT, _INK))
-    top, width = y, _width(groups)
-    for group in groups:
+    rows_of = [_rows(group) for group in groups]
+    top, width = y, _width([row for rows in rows_of for row in rows])
+    for group, rows in zip(groups, rows_of, strict=True):
         y += _LINE_HEIGHT
         ink.append(Label(_MARGIN, y, _caption(group), _TEXT_HEIGHT, _INK, bold=True))
-        y = _rows_drawn(group, y, width, ink)
+        y = _rows_drawn(rows, y, ink)
     return _on_paper(ink, width, top, y)
 
 
 def ecg_thumbnail(group: Group) -> Drawing:
-    """The leads of a group without any text but their names."""
+    """The leads of a group, without any text but the names of leads: what else a device writes could be a
+    patient's name (R-20)."""
+    known = [replace(channel, name=_known(channel.name)) for channel in group.channels]
     ink: list[Path | Label] = []
-    width = _width([group])
-    return _on_paper(ink, width, _MARGIN, _rows_drawn(group, _MARGIN, width, ink))
+    rows = _rows(replace(group, channels=known))
+    return _on_paper(ink, _width(rows), _MARGIN, _rows_drawn(rows, _MARGIN, ink))
 
 
-def _width(groups: Sequence[Group]) -> float:
-    """Of the paper that holds the longest strip."""
-    seconds = max(_LEAST_SECONDS, *(min(_STRIP_SECONDS, group.seconds) for group in groups))
-    return 2 * _MARGIN + seconds * _MM_PER_SECOND
+def _width(rows: Sequence[_Row]) -> float:
+    """Of the paper that holds the widest row."""
+    seconds = [
+        _COLUMN_SECONDS * len(row) if len(row) > 1 else len(row[0].values) / row[0].frequency for row in rows
+    ]
+    return 2 * _MARGIN + max(_COLUMN_SECONDS, *seconds) * _MM_PER_SECOND
 
 
 def _on_paper(ink: list[Path | Label], width: float, top: float, bottom: float) -> Drawing:
@@ -90,11 +95,11 @@ def _on_paper(ink: list[Path | Label], width: float, top: float, bottom: float) 
     )
 
 
-def _rows_drawn(group: Group, y: float, width: float, ink: list[Path | Label]) -> float:
-    """Draw the rows of a group from y on; returns where they end."""
-    for row in _rows(group):
+def _rows_drawn(rows: Sequence[_Row], y: float, ink: list[Path | Label]) -> float:
+    """Draw rows from y on; returns where they end."""
+    for row in rows:
         above, below = _reach(row)
-        ink += _drawn(row, y, y + above, width - 2 * _MARGIN)
+        ink += _drawn(row, y, y + above)
         y += above + below
     return y
 
@@ -113,6 +118,10 @@ def lead_name(name: str) -> str:
     return "a" + short[1:] if short.startswith("AV") else short
 
 
+def _known(name: str) -> str:
+    return lead_name(name) if _LEAD.search(name) else ""
+
+
 def _rows(group: Group) -> list[_Row]:
     leads = {lead_name(channel.name): channel for channel in reversed(group.channels)}
     if all(name in leads for name in _STANDARD):
@@ -124,24 +133,21 @@ def _rows(group: Group) -> list[_Row]:
 
 
 def _twelve_leads(group: Group, leads: dict[str, Channel]) -> list[_Row]:
-    """Three rows of four leads, each column the next part of the time, and one lead over all of it.
+    """Three rows of four leads, each column a later part of the time, and one lead over all of it.
 
-    A short recording (an average beat) is drawn whole in each place.
+    Columns of a recording shorter than ten seconds overlap in time; an average beat is whole in each.
     """
-    per_row = len(_STANDARD) // _COLUMNS
     length = min(group.seconds, _STRIP_SECONDS)
-    part = length / _COLUMNS
-    rows: list[_Row] = []
-    for row in range(per_row):
-        names = _STANDARD[row::per_row]
-        if length <= _STRIP_SECONDS / _COLUMNS:
-            rows.append([_cell(group, leads[name], name, 0, length) for name in names])
-        else:
-            rows.append([_cell(group, leads[name], name, part * n, part) for n, name in enumerate(names)])
-    if length > _STRIP_SECONDS / _COLUMNS:
-        rows.append([_cell(group, leads[_RHYTHM_LEAD], _RHYTHM_LEAD, 0, length)])
-    others = [name for name in leads if name not in _STANDARD][:_MOST_FURTHER]
-    return rows + [[_cell(group, leads[name], name, 0, length)] for name in reversed(others)]
+    part = min(length, _COLUMN_SECONDS)
+    step = (length - part) / (_COLUMNS - 1)
+    per_row = len(_STANDARD) // _COLUMNS
+    rows: list[_Row] = [
+        [_cell(group, leads[name], name, n * step, part) for n, name in enumerate(_STANDARD[row::per_row])]
+        for row in range(per_row)
+    ]
+    others = [name for name in reversed(leads) if name not in _STANDARD][:_MOST_FURTHER]
+    whole = [_RHYTHM_LEAD, *others] if length > part else others
+    return rows + [[_cell(group, leads[name], name, 0, length)] for name in whole]
 
 
 def _strips(group: Group, channel: Channel, *, most: int) -> list[_Row]:
@@ -158,7 +164,7 @@ def _cell(group: Group, channel: Channel, lead: str, begin: float, seconds: floa
     millivolts = _millivolts(channel)
     first, last = round(begin * group.frequency), round((begin + seconds) * group.frequency)
     level = np.nanmedian(millivolts) if np.isfinite(millivolts).any() else 0.0
-    return _Cell(lead, millivolts[first:last] - level, group.frequency, begin, seconds)
+    return _Cell(lead, millivolts[first:last] - level, group.frequency)
 
 
 def _millivolts(channel: Channel) -> Values:
@@ -181,14 +187,13 @@ def _reach(row: _Row) -> tuple[float, float]:
     return float(above), float(below)
 
 
-def _drawn(row: _Row, top: float, level: float, width: float) -> list[Path | Label]:
+def _drawn(row: _Row, top: float, level: float) -> list[Path | Label]:
     """The pieces of a row beside each other, behind a calibration pulse of 1 mV and 0.2 s."""
-    across = width / len(row)
     shapes: list[Path | Label] = [Path([_pulse(level)], _INK, 0.3)]
     for number, cell in enumerate(row):
-        left = _MARGIN + number * across
-        wide = min(cell.seconds * _MM_PER_SECOND, across)
-        at, values = thinned(cell.values, int(wide * _POINTS_PER_MM))
+        left = _MARGIN + number * _COLUMN_SECONDS * _MM_PER_SECOND
+        most = int(len(cell.values) / cell.frequency * _MM_PER_SECOND * _POINTS_PER_MM)
+        at, values = thinned(cell.values, max(2, most))
         x = left + at / cell.frequency * _MM_PER_SECOND
         y = level - np.clip(values * _MM_PER_MILLIVOLT, -_MOST_REACH, _MOST_REACH)
         if number:

@@ -14,7 +14,8 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from dicomweb.documents.companding import A_LAW, MU_LAW
-from dicomweb.documents.ecg_paper import fits_paper, lead_name
+from dicomweb.documents.drawing import Path
+from dicomweb.documents.ecg_paper import ecg_drawing, fits_paper, lead_name
 from dicomweb.documents.jobs import waveform_job
 from dicomweb.documents.needs import bulk_needs
 from dicomweb.documents.trace import strokes, thinned
@@ -174,6 +175,12 @@ def test_a_thumbnail_holds_no_text_of_the_object() -> None:
     assert set(re.findall(r"<text[^>]*>([^<]*)<", svg)) == {"I", "II", "III"}
 
 
+def test_a_thumbnail_names_leads_only() -> None:
+    stored = np.zeros((300, 2), dtype="<i2")
+    group = waveform(stored, "SS", channel("Doe Jane", "uV"), channel("Lead V4 (Doe)", "uV"))
+    assert re.findall(r"<text[^>]*>([^<]*)<", drawn(group, thumbnail=True).decode()) == ["", "V4"]
+
+
 def test_other_waveforms_are_charts_over_the_whole_time() -> None:
     pressure = np.rint(100 + 20 * np.sin(np.arange(3000) / 20)).astype("<i2").reshape(-1, 1)
     group = waveform(pressure, "SS", channel("ART", "mm[Hg]"), frequency=100)
@@ -243,6 +250,27 @@ def test_leads_beside_the_twelve_get_rows_of_their_own() -> None:
     stored = np.zeros((1000, len(names)), dtype="<i2")
     svg = drawn(waveform(stored, "SS", *(channel(name, "uV") for name in names))).decode()
     assert re.findall(r'font-weight="bold">([^<]*)<', svg)[-3:] == ["II", "V7", "V8"]
+
+
+@pytest.mark.parametrize("seconds", [1, 2.5, 4, 10, 40])
+def test_leads_of_any_length_keep_to_their_columns(seconds: float) -> None:
+    names = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+    stored = np.ones((int(seconds * 100), 12), dtype="<i2")
+    (group,) = groups_of(
+        item({"54000100": sequence(waveform(stored, "SS", *(channel(name, "uV") for name in names)))})
+    )
+    drawing = ecg_drawing([group], [])
+    traces = [
+        shape.strokes[0]
+        for shape in drawing.shapes
+        if isinstance(shape, Path) and shape.width == 0.3 and len(shape.strokes[0]) > 6
+    ]
+    for number, trace in enumerate(traces[:12]):
+        left = 8 + number % 4 * 62.5
+        assert trace[:, 0].min() == pytest.approx(left)
+        assert trace[:, 0].max() <= left + 62.5
+    assert len(traces) == (13 if seconds > 2.5 else 12)
+    assert drawing.width == 266
 
 
 def test_what_was_not_read_is_said() -> None:
