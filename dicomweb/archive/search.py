@@ -27,12 +27,13 @@ _INLINE = 25
 class SearchAnswer:
     """What a search found. Nothing can refuse the request any more.
 
-    ids: of the page, in order. warnings: plain sentences.
+    ids: of the page, in order. warnings: plain sentences. next_offset: of the first match beyond the page.
     """
 
     ids: Sequence[int]
     selection: Selection
     warnings: tuple[str, ...]
+    next_offset: int | None = None
 
 
 async def find(archive: Archive, query: SearchQuery) -> SearchAnswer:
@@ -41,8 +42,12 @@ async def find(archive: Archive, query: SearchQuery) -> SearchAnswer:
     page = _page_size(settings, query)
     budget = SearchBudget(rows=settings.search_rows, seconds=settings.search_seconds)
     matches = await find_matches(archive.pool, archive.tenant_id, query, page=page, budget=budget)
-    more = (remaining_warning(matches.remaining),) if matches.remaining else ()
-    return SearchAnswer(matches.ids, select(query), (*more, *query.warnings))
+    if not matches.remaining:
+        return SearchAnswer(matches.ids, select(query), query.warnings)
+    warnings = (remaining_warning(matches.remaining), *query.warnings)
+    # A page that was asked to be empty has no next one.
+    beyond = query.offset + len(matches.ids) if matches.ids else None
+    return SearchAnswer(matches.ids, select(query), warnings, beyond)
 
 
 def _page_size(settings: Settings, query: SearchQuery) -> int:

@@ -175,7 +175,7 @@ class Cors:
     )
     _EXPOSED = (
         "Accept-Ranges, Content-Encoding, Content-Length, Content-Location, Content-Range, ETag, "
-        "Last-Modified, Location, Retry-After, Warning, X-Request-Id"
+        "Last-Modified, Link, Location, Retry-After, Warning, X-Request-Id"
     )
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:

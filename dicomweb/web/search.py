@@ -11,6 +11,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import CODINGS
 from dicomweb.archive.search import find, results
 from dicomweb.protocol.negotiate import Resource, document
+from dicomweb.protocol.next_page import next_page_header
 from dicomweb.protocol.packing import packing_of
 from dicomweb.protocol.search_query import Level, parse_search
 from dicomweb.protocol.warning import warning_headers
@@ -57,6 +58,8 @@ async def _search(request: Request, level: Level) -> Response | Streamed:
         "Vary": "Accept, Accept-Encoding",
         **warning_headers(base, answer.warnings),
     }
+    if answer.next_offset is not None:
+        headers |= next_page_header(request.scope["query_string"], answer.next_offset)
     coded = {**headers, "Content-Type": packing.content_type}
     if coding != "identity":
         coded["Content-Encoding"] = coding

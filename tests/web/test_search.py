@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from pydicom.dataset import Dataset
@@ -334,3 +335,15 @@ def test_head_says_what_get_would(client: Client) -> None:
     got, head = client.get(path, JSON), client.request("HEAD", path)
     assert head.status_code == 200
     assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_pages_lead_to_the_next_one_until_the_last(client: Client) -> None:
+    path, pages = f"{BASE}/instances?StudyInstanceUID={STUDY}&limit=3", []
+    while path:
+        response = client.get(path)
+        pages.append([one["00080018"]["Value"][0] for one in response.json()])
+        link = response.headers.get("link", "")
+        path = urljoin(path, link[1 : link.index(">")]) if link else ""
+    assert [len(page) for page in pages] == [3, 1]
+    assert len({uid for page in pages for uid in page}) == 4
+    assert "link" not in client.get(f"/instances?StudyInstanceUID={STUDY}&limit=0").headers
