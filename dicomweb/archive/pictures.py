@@ -15,13 +15,10 @@ from dicomweb.archive.stored_forms import document_body, video_body
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.native_xml import native_xml_of
-from dicomweb.documents import pdf_page, video_frame
 from dicomweb.documents.needs import bulk_needs
-from dicomweb.errors import DecodeFailed
+from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.codecs import decoded_length
-from dicomweb.pixels.rendering.annotation import annotation_lines
 from dicomweb.pixels.rendering.display import bulk_paths
-from dicomweb.pixels.rendering.geometry import region_of
 from dicomweb.pixels.rendering.presentation import STATE_PATH, display_with_presentation_state
 from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.protocol.rendered_forms import Rendering
@@ -30,6 +27,9 @@ from dicomweb.protocol.rendered_query import RenderedQuery
 # Of an animation, whose frames are all held by one worker while it is made.
 _MOST_ANIMATED_FRAMES = 1000
 _MOST_ANIMATED_BYTES = 256 << 20
+# Of what documents and videos begin with: a page is drawn of the whole document.
+_LONGEST_DOCUMENT = 128 << 20
+_VIDEO_BEGINNING = 32 << 20
 _BULKDATA_KEY = b'"BulkDataURI":"'
 
 
@@ -92,6 +92,9 @@ class Showing:
         """What a worker is asked for."""
         asked, lines = self.manner.query, []
         if asked.annotation:
+            # Its library of fonts is for the workers; the server does without until somebody asks.
+            from dicomweb.pixels.rendering.annotation import annotation_lines
+
             attributes = await self.subject.attributes()
             lines = [line for keyword in asked.annotation for line in annotation_lines(attributes, keyword)]
         request = RenderRequest.from_parameters(asked.picture_parameters())
@@ -102,7 +105,9 @@ async def _image(showing: Showing) -> bytes:
     """The picture of a frame, or the animation of several."""
     subject, layout = showing.subject, showing.subject.layout
     request = await showing.request()
-    region_of(request.viewport, layout.rows, layout.columns)  # raises InvalidRequest
+    viewport = showing.manner.query.viewport
+    if viewport is not None and not viewport.shows(layout.rows, layout.columns):
+        raise InvalidRequest("The part of the image that the viewport names lies outside it.")
     displays = await _displays(showing)
     parameters: dict[str, Any] = {
         "layout": asdict(layout),
@@ -169,14 +174,14 @@ async def _native_xml(showing: Showing) -> bytes:
 
 async def _pdf_page(showing: Showing) -> bytes:
     body = await document_body(showing.subject)
-    if (body_length(body) or 0) > pdf_page.MOST_BYTES:
+    if (body_length(body) or 0) > _LONGEST_DOCUMENT:
         raise DecodeFailed("The document is too large to be drawn.")
     return await _first_picture(showing, "pdf_page", body)
 
 
 async def _video_frame(showing: Showing) -> bytes:
     body = await video_body(showing.subject)
-    return await _first_picture(showing, "video_frame", cut(body, 0, video_frame.MOST_BYTES))
+    return await _first_picture(showing, "video_frame", cut(body, 0, _VIDEO_BEGINNING))
 
 
 async def _first_picture(showing: Showing, job: str, body: Body) -> bytes:

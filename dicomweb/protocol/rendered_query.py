@@ -67,6 +67,10 @@ class Viewport:
         """Whether it names a part of the image, or turns it."""
         return self != Viewport(self.width, self.height)
 
+    def shows(self, rows: int, columns: int) -> bool:
+        """Whether any of an image of so many rows and columns lies in the part that it names."""
+        return self.normalized or (self.x < columns and self.y < rows)
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedQuery:
