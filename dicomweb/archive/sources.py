@@ -55,37 +55,34 @@ def stored_form(source: Held, *, codestreams: int = 1) -> Stored:
     codestreams: of its pixel data, when that is asked for as bulkdata.
     """
     layout = source.pixel_layout
+    if layout is not None:
+        # Instances of a series differ in places only, and the answer does not.
+        layout = replace(layout, element_offset=0, element_end=0, value_offset=0, value_length=0)
+    return _stored_form(source.sop_class_uid, source.transfer_syntax_uid, layout, min(codestreams, _SEVERAL))
+
+
+@lru_cache(maxsize=1024)
+def _stored_form(
+    sop_class_uid: str, transfer_syntax_uid: str, layout: PixelLayout | None, codestreams: int
+) -> Stored:
     decodable = fits = True
     if layout is not None and layout.encapsulated:
-        decodable = source.transfer_syntax_uid in DECODABLE and layout.frames > 0
-        fits = native_length(decoded_layout_of(source)) <= LONGEST_NATIVE  # P-11
+        decodable = transfer_syntax_uid in DECODABLE and layout.frames > 0
+        fits = native_length(decoded_layout(layout, transfer_syntax_uid)) <= LONGEST_NATIVE  # P-11
+    encodable: frozenset[str] = frozenset()
+    if layout is not None and layout.frames:
+        encodable = _frames_encodable(replace(layout, frames=1), transfer_syntax_uid)
+    if decodable and fits:  # what is deflated is the data set in Explicit VR Little Endian
+        encodable |= {DEFLATED_EXPLICIT_LITTLE}
     return Stored(
-        transfer_syntax_uid=source.transfer_syntax_uid,
-        category=category_of(
-            source.sop_class_uid, source.transfer_syntax_uid, layout.frames if layout else None
-        ),
+        transfer_syntax_uid=transfer_syntax_uid,
+        category=category_of(sop_class_uid, transfer_syntax_uid, layout.frames if layout else None),
         decodable=decodable,
-        codestreams=min(codestreams, _SEVERAL),
+        codestreams=codestreams,
         frames=min(layout.frames, _SEVERAL) if layout else 0,
         fits=fits,
-        encodable=_encodable(source, as_one_value=decodable and fits),
+        encodable=encodable - {transfer_syntax_uid},
     )
-
-
-def _encodable(source: Held, *, as_one_value: bool) -> frozenset[str]:
-    """Transfer syntaxes that an instance can be encoded in.
-
-    as_one_value: its data set can be written in Explicit VR Little Endian, which is what is deflated.
-    """
-    found: frozenset[str] = frozenset()
-    layout = source.pixel_layout
-    if layout is not None and layout.frames:
-        # Instances of a series differ in places only, and the answer does not.
-        alike = replace(layout, element_offset=0, element_end=0, value_offset=0, value_length=0, frames=1)
-        found = _frames_encodable(alike, source.transfer_syntax_uid)
-    if as_one_value:
-        found |= {DEFLATED_EXPLICIT_LITTLE}
-    return found - {source.transfer_syntax_uid}
 
 
 @lru_cache(maxsize=1024)

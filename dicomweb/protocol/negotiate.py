@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dicomweb.dicom.transfer_syntax import DEFAULT_FOR_MEDIA_TYPE, EXPLICIT_LITTLE, lookup
 from dicomweb.errors import InvalidRequest, NotAcceptable
@@ -93,11 +94,20 @@ def acceptable(
     Raises InvalidRequest for a malformed parameter (G-05, G-26), NotAcceptable when nothing that this
     resource can ever give would do. PS3.18 8.7.5 to 8.7.8.
     """
-    headers = [header for header in accept_headers if header.strip(" \t,")]
+    headers = tuple(header for header in accept_headers if header.strip(" \t,"))
+    parameters = tuple(accept_parameters)
+    # A client sends the same few headers with every request.
+    read = _remembered if sum(map(len, headers + parameters)) <= _LONGEST_REMEMBERED else _acceptable
+    return read(headers, parameters, resource, strict)
+
+
+def _acceptable(
+    headers: tuple[str, ...], parameters: tuple[str, ...], resource: Resource, strict: bool
+) -> Acceptable:
     if not headers and strict:
         raise NotAcceptable("The request has no Accept header.", available=available(resource))
     ranges = media_ranges(headers or ["*/*"])
-    preferred = _parameter_ranges(accept_parameters)
+    preferred = _parameter_ranges(parameters)
     # No supported type in the parameter: then the header alone decides (G-27, Z-11).
     preferred = tuple(wanted for wanted in preferred if _may_serve(resource, wanted))
     accept = Acceptable(resource, ranges, preferred)
@@ -106,6 +116,10 @@ def acceptable(
     if resource in DOCUMENTS:  # what is stored does not matter, so it is settled already
         document(accept)
     return accept
+
+
+_LONGEST_REMEMBERED = 2048
+_remembered = lru_cache(maxsize=256)(_acceptable)
 
 
 def _parameter_ranges(values: Sequence[str]) -> tuple[MediaRange, ...]:
@@ -155,7 +169,7 @@ def negotiate(accept: Acceptable, stored: Iterable[Stored], *, single_item: bool
     """
     items = list(stored)
     if single_item and len(items) == 1:
-        best = _best(accept, offers(accept.resource, items[0]))
+        best = _best_form(accept, items[0], tuple(Form))
         if best is None:
             raise _refusal(accept.resource, items)
         return Answer(best[0] is Form.MULTIPART, (best[1].chosen,))
@@ -168,15 +182,22 @@ def negotiate(accept: Acceptable, stored: Iterable[Stored], *, single_item: bool
 def choose(accept: Acceptable, stored: Stored, *, multipart: bool) -> Chosen | None:
     """The form in which one part goes out, None when it cannot be given in an acceptable one (G-28)."""
     form = Form.MULTIPART if multipart else Form.SINGLE
-    best = _best(accept, offers(accept.resource, stored), (form,))
+    best = _best_form(accept, stored, (form,))
     return best[1].chosen if best else None
+
+
+# A viewer asks for all its frames with one header, and those of a series are alike. Bounded, as headers may
+# be long.
+@lru_cache(maxsize=256)
+def _best_form(accept: Acceptable, stored: Stored, forms: tuple[Form, ...]) -> tuple[Form, Offer] | None:
+    return _best(accept, offers(accept.resource, stored), forms)
 
 
 _Rank = tuple[float, int, int, bool, int, int]
 
 
 def _best(
-    accept: Acceptable, candidates: Sequence[Offer], forms: Sequence[Form] = tuple(Form)
+    accept: Acceptable, candidates: Sequence[Offer], forms: Sequence[Form]
 ) -> tuple[Form, Offer] | None:
     """The offer, and its packaging, that the request likes best (G-22)."""
     ranked: list[tuple[_Rank, Form, Offer]] = []
