@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
@@ -12,8 +11,11 @@ from PIL import Image
 from dicomweb.documents.picture import PictureForm, encoded, framed
 from dicomweb.errors import DecodeFailed
 
-MOST_BYTES = 32 << 20
-"""The beginning of a video that is enough for its first frame; a file whose index is at its end needs all."""
+try:
+    import av
+except ImportError:  # the extra is not installed
+    av = None
+
 _MOST_PIXELS = 8192 * 4320
 # Containers, bare streams and codings of the video transfer syntaxes (PS3.5 8.2.5 to 8.2.8). What names
 # other files is not among them, and no protocol is there to open them.
@@ -27,25 +29,19 @@ _OPTIONS = {
 _MOST_PACKETS = 2_000
 
 
-def installed() -> bool:
-    """Whether frames of videos can be shown here."""
-    return find_spec("av") is not None
-
-
 def video_frame_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
-    """The first frame that decodes. The one buffer: the video, or its beginning.
+    """The first frame that decodes. The one buffer: the video, or its beginning; a file whose index is at its
+    end must be whole.
 
     request: RenderRequest.to_parameters().
     """
-    if not installed():
+    if av is None:
         raise DecodeFailed("Frames of videos cannot be shown here: the extra [video] is not installed.")
     form = PictureForm.of(parameters)
     return encoded(framed(_frame(buffers[0]), form), form)
 
 
 def _frame(data: bytes) -> Image.Image:
-    import av  # here, for the server too asks this module how much of a video is enough
-
     try:
         with av.open(BytesIO(data), options=_OPTIONS) as container:
             stream = container.streams.video[0]

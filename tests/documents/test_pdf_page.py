@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dicomweb.documents import pdf_page
 from dicomweb.documents.pdf_page import pdf_page_job
 from dicomweb.errors import DecodeFailed
 
@@ -41,3 +42,9 @@ def test_a_page_of_any_size_is_drawn_within_bounds() -> None:
     )
     picture = Image.open(BytesIO(pdf_page_job({"request": {"media_type": "image/png"}}, [data])))
     assert max(picture.size) <= 4096
+
+
+def test_without_the_extra_the_refusal_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_page, "pypdfium2", None)
+    with pytest.raises(DecodeFailed, match="extra"):
+        pdf_page_job(REQUEST, [b""])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dicomweb.documents import video_frame
 from dicomweb.documents.video_frame import video_frame_job
 from dicomweb.errors import DecodeFailed
 
@@ -56,3 +57,9 @@ def test_the_beginning_of_a_stream_is_enough() -> None:
 def test_what_is_no_video_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeFailed):
         video_frame_job(REQUEST, [data])
+
+
+def test_without_the_extra_the_refusal_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_frame, "av", None)
+    with pytest.raises(DecodeFailed, match="extra"):
+        video_frame_job(REQUEST, [b""])
