@@ -244,16 +244,15 @@ async def _known(archive: Archive, writer: ZipWriter, run: Sequence[_File]) -> A
     chunks = read_body(archive, [segment for file in run for segment in file.body])
     async with closing(chunks):
         async for chunk in chunks:
-            position = 0
-            while position < len(chunk):
+            view = memoryview(chunk)
+            while view:
                 if not left:
                     entry = next(files).entry
                     left = entry.length or 0
                     yield writer.begin(entry)
-                piece = chunk[position : position + left]
-                yield b"".join(writer.feed(piece))
-                position += len(piece)
+                piece, view = view[:left], view[left:]
                 left -= len(piece)
+                yield b"".join(writer.feed(piece))
                 if not left:
                     yield writer.end()
 

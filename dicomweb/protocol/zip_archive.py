@@ -154,8 +154,9 @@ class ZipWriter:
         self._offset += len(header) + len(name) + len(extra)
         return header + name + extra
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
         """More of the file, in blocks that depend on its length alone, not on how it arrives."""
+        data = memoryview(data)
         self._crc = isal_zlib.crc32(data, self._crc)
         position = 0
         while position < len(data):

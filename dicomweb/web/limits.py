@@ -13,6 +13,7 @@ from dicomweb.dicom.transfer_syntax import (
 from dicomweb.pixels.codecs import DECODABLE
 from dicomweb.pixels.encodable import ENCODABLE
 from dicomweb.pixels.transcode import JPEG_RECOMPRESSED
+from dicomweb.protocol.rendered_query import LARGEST_PICTURE, LONGEST_SIDE
 from dicomweb.settings import Settings
 
 # What pixels can be put into; deflated is the data set around them, and JPEG XL may hold a JPEG as it is.
@@ -47,6 +48,10 @@ def limits(settings: Settings) -> dict[str, Any]:
         "limits": {
             name: {"value": getattr(settings, name), "unit": _unit(name), "meaning": described[name]}
             for name in LIMITS
+        },
+        "rendered": {
+            "side": {"value": LONGEST_SIDE, "unit": "pixels", "meaning": "Longest side of a picture."},
+            "picture": {"value": LARGEST_PICTURE, "unit": "pixels", "meaning": "Pixels of a picture."},
         },
         "sop_classes": {"stored": "any"},
         "transfer_syntaxes": {

@@ -11,6 +11,7 @@ from dicomweb.archive.retrieve import RetrievePlan, plan_instances
 from dicomweb.dicom.target import Target
 from dicomweb.errors import NotAcceptable
 from dicomweb.protocol import negotiate
+from dicomweb.protocol.media_types import APPLICATION_ZIP
 from dicomweb.web.answers import answer_plan
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import acceptable, target_of
@@ -36,5 +37,7 @@ async def _plan(request: Request, archive: Archive, target: Target) -> RetrieveP
             accept = acceptable(request, negotiate.Resource.BULKDATA)
             return await plan_instance_bulkdata(archive, target, accept)
         except NotAcceptable:
-            raise refusal from None
+            raise NotAcceptable(
+                refusal.message, available=[*refusal.available, APPLICATION_ZIP], hint=refusal.hint
+            ) from None
     return await plan_instances(archive, target, accept)

@@ -172,6 +172,13 @@ def test_an_archive_is_sent_to_those_who_prefer_it(client: Client, accept: str, 
     assert client.get(f"/studies/{study}", accept).headers["content-type"].startswith(content_type)
 
 
+def test_a_refusal_names_it_too(client: Client) -> None:
+    study, _ = _study(client)
+    refused = client.get(f"/studies/{study}", "image/png")
+    assert refused.status_code == 406
+    assert "application/zip" in refused.json()["available"]
+
+
 def test_a_link_asks_by_its_query(client: Client) -> None:
     study, _ = _study(client)
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
