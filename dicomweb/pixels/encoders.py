@@ -104,7 +104,7 @@ def _pixels(native: bytes, layout: PixelLayout) -> Pixels:
     if layout.samples_per_pixel == 1:
         return words.reshape(size)
     if layout.planar_configuration:
-        return np.ascontiguousarray(np.moveaxis(words.reshape(-1, *size), 0, -1))
+        return np.moveaxis(words.reshape(-1, *size), 0, -1).copy()
     return words.reshape(*size, -1)
 
 
@@ -202,7 +202,12 @@ def _jpeg_ls(pixels: Pixels, coding: _Coding) -> bytes:
     import imagecodecs
 
     near = 0 if coding.quality is None else near_lossless_error(coding.quality)
-    return bytes(imagecodecs.jpegls_encode(_unsigned(pixels), level=near))
+    words = _unsigned(pixels)
+    try:
+        return bytes(imagecodecs.jpegls_encode(words, level=near))
+    except imagecodecs.JpeglsError:  # noise outgrew the room that imagecodecs gives
+        room = 4 * words.nbytes + 1024  # the longest code is four times as long as its sample (14495-1 A.5.3)
+        return bytes(imagecodecs.jpegls_encode(words, level=near, out=room))
 
 
 def near_lossless_error(quality: int) -> int:
@@ -234,17 +239,14 @@ def _jpeg_2000(pixels: Pixels, coding: _Coding) -> bytes:
 def _htj2k(pixels: Pixels, coding: _Coding) -> bytes:
     """OpenJPH writes whole words; the values are placed so that their true depth can be declared after."""
     import imagecodecs
-    import numpy as np
 
-    placed = _placed(pixels, coding)
-    if pixels.ndim == 3 and not coding.rgb:  # planes are coded without a component transform
-        placed = np.ascontiguousarray(np.moveaxis(placed, -1, 0))
     coded = imagecodecs.htj2k_encode(
-        placed,
+        _placed(pixels, coding),
         # Step of the quantiser, of the whole range: 1/2 to 1/512.
         level=None if coding.quality is None else 2.0 ** -(1 + coding.quality / 12.5),
         reversible=coding.quality is None,
-        planar=pixels.ndim == 3 and not coding.rgb,
+        rgb=coding.rgb,
+        planar=False,
         resolutions=_decompositions(pixels) if coding.uid == _RPCL else None,
         tlm=coding.uid == _RPCL,
     )
@@ -297,7 +299,8 @@ def _jpeg_xl(pixels: Pixels, coding: _Coding) -> bytes:
         words.astype("u1", copy=False) if bits <= 8 else words,  # libjxl wants the narrowest words
         lossless=quality is None,
         distance=None if quality is None else max(0.1, (100 - quality) / 10),
-        effort=1 if quality is None else 4,
+        # Effort 1 of libjxl 0.11 loses pixels of some RGB images that it says are lossless.
+        effort=2 if quality is None else 4,
         bitspersample=bits,
         planar=False,
         numthreads=1,

@@ -4,8 +4,10 @@ import struct
 from collections.abc import Set
 from dataclasses import replace
 
+import imagecodecs
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dicomweb.dicom.codestream import syntax_of
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -29,6 +31,8 @@ from dicomweb.pixels.transcode import (
 )
 from tests.pixels.layouts import KINDS, Kind
 from tests.pixels.samples import make_layout
+
+Values = NDArray[np.int64]
 
 FOUR = "1.2.840.10008.1.2.4."
 NATIVE = (ENCAPSULATED_UNCOMPRESSED, "1.2.840.10008.1.2.8.1")
@@ -175,7 +179,7 @@ def test_what_is_no_intensity_never_loses_anything(uid: str, name: str) -> None:
         assert decode_frame(coded, encoded_layout(kind.layout, EXPLICIT_LITTLE, uid), uid) == kind.native
 
 
-def words(native: bytes, layout: PixelLayout) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def words(native: bytes, layout: PixelLayout) -> Values:
     return np.frombuffer(native, f"<u{layout.bits_allocated // 8}").astype(np.int64)
 
 
@@ -192,6 +196,54 @@ def test_every_number_of_bits_in_every_word_is_bit_exact(allocated: int, signed:
             if can_encode(layout, uid):
                 coded = encode_frame(native, layout, uid)
                 assert decode_frame(coded, encoded_layout(layout, EXPLICIT_LITTLE, uid), uid) == native
+
+
+def test_a_picture_that_libjxl_spoils_at_its_fastest_is_bit_exact() -> None:
+    values = slope(np.random.default_rng(1), 9 * 16 * 3, 255)
+    values[:3], values[-3:] = 0, 255
+    native = values.astype(np.uint8).tobytes()
+    layout = make_layout(9, 16, samples=3, encapsulated=False)
+    fastest = imagecodecs.jpegxl_encode(
+        np.frombuffer(native, np.uint8).reshape(9, 16, 3), lossless=True, effort=1
+    )
+    if imagecodecs.jpegxl_decode(fastest).tobytes() == native:
+        pytest.skip("libjxl is mended: effort 1 may be used again")
+    coded = encode_frame(native, layout, f"{FOUR}110")
+    assert decode_frame(coded, encoded_layout(layout, EXPLICIT_LITTLE, f"{FOUR}110"), f"{FOUR}110") == native
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_pictures_of_random_shapes_are_bit_exact(seed: int) -> None:
+    """Codecs fail for few of many: libjxl at effort 1 lost pixels of one RGB picture in a thousand, see above."""
+    generator = np.random.default_rng(seed)
+    for texture in [noise, slope, haze, specks] * 20:
+        rows, columns = (int(side) for side in generator.integers(1, 40, 2))
+        samples, allocated = int(generator.choice([1, 3])), int(generator.choice([8, 16]))
+        stored = int(generator.integers(2, allocated + 1))
+        layout = make_layout(
+            rows, columns, samples=samples, bits=allocated, stored=stored, encapsulated=False
+        )
+        values = texture(generator, rows * columns * samples, (1 << stored) - 1)
+        native = values.astype(f"<u{allocated // 8}").tobytes()
+        for uid in ENCODABLE - {f"{FOUR}50", f"{FOUR}51"}:
+            coded = encode_frame(native, layout, uid)
+            assert decode_frame(coded, encoded_layout(layout, EXPLICIT_LITTLE, uid), uid) == native
+
+
+def noise(generator: np.random.Generator, count: int, most: int) -> Values:
+    return generator.integers(0, most + 1, count)
+
+
+def slope(generator: np.random.Generator, count: int, most: int) -> Values:
+    return np.clip(np.linspace(0, most, count) + generator.normal(0, most / 50, count), 0, most).astype(int)
+
+
+def haze(generator: np.random.Generator, count: int, most: int) -> Values:
+    return np.clip(generator.normal(most / 2, 3, count), 0, most).astype(int)
+
+
+def specks(generator: np.random.Generator, count: int, most: int) -> Values:
+    return generator.choice([0, most], count, p=[0.9, 0.1])
 
 
 # --- stored codestreams that fit, and JPEG inside JPEG XL --------------------------------------------------
