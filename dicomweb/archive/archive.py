@@ -42,7 +42,9 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
             memory_bytes=settings.decode_memory,
         )
         stack.push_async_callback(workers.close)
-        yield Archive(settings, pool, blobs, workers, derived=open_derived(settings))
+        kept = open_derived(settings)
+        stack.push_async_callback(kept.close)
+        yield Archive(settings, pool, blobs, workers, derived=kept)
 
 
 def decode_worker_count(settings: Settings) -> int:

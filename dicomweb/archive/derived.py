@@ -33,6 +33,8 @@ Make = Callable[[], Awaitable[bytes]]
 
 # To be raised when our own code makes other bytes of the same input than before.
 _GENERATION = 1
+# Values on their way to the disk; when it cannot keep up, more are not kept: each takes memory meanwhile.
+_MOST_KEEPING = 16
 _PACKAGES = ("imagecodecs", "numpy", "pillow", "scipy", "pypdfium2", "av")
 
 
@@ -74,10 +76,11 @@ def _name(tenant_id: int, key: Key) -> str:
 
 @dataclass(slots=True)
 class _Making:
-    """Work in flight, and how many requests wait for it."""
+    """Work in flight, and how many requests wait for it. fresh: what came of it is not on the disk yet."""
 
-    task: asyncio.Task[bytes]
+    task: asyncio.Task[bytes] = field(init=False)
     waiters: int = 0
+    fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class Derived:
 
     cache: DiskCache | None = None
     _in_flight: dict[str, _Making] = field(default_factory=dict)
+    _keeping: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def get(self, name: str, make: Make) -> bytes:
         """As derived(); name: of its key."""
@@ -104,33 +108,49 @@ class Derived:
             if not making.waiters and not making.task.done():
                 making.task.cancel()
 
+    async def close(self) -> None:
+        """Wait for what is on its way to the disk."""
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+
     async def sweep(self) -> None:
         """Keep the cache within its bound (upkeep)."""
         if self.cache is not None:
             await asyncio.to_thread(self.cache.sweep)
 
     def _begin(self, name: str, make: Make) -> _Making:
-        making = _Making(asyncio.ensure_future(self._found_or_made(name, make)))
-        self._in_flight[name] = making
-
-        def forget(task: asyncio.Task[bytes]) -> None:
-            if self._in_flight.get(name) is making:
-                del self._in_flight[name]
-            if not task.cancelled():
-                task.exception()  # looked at: those who waited may all have left
-
-        making.task.add_done_callback(forget)
+        making = self._in_flight[name] = _Making()
+        making.task = asyncio.ensure_future(self._found_or_made(name, make, making))
+        making.task.add_done_callback(lambda _task: self._end(name, making))
         return making
 
-    async def _found_or_made(self, name: str, make: Make) -> bytes:
-        if self.cache is None:
-            return await make()
-        kept = await asyncio.to_thread(self.cache.get, name)
+    async def _found_or_made(self, name: str, make: Make, making: _Making) -> bytes:
+        kept = await asyncio.to_thread(self.cache.get, name) if self.cache is not None else None
         if kept is not None:
             return kept
         data = await make()
-        await asyncio.to_thread(self.cache.put, name, data)
+        making.fresh = self.cache is not None
         return data
+
+    def _end(self, name: str, making: _Making) -> None:
+        """Forget it, or write it to the disk first: nobody waits for that, and who asks again shares it."""
+        failed = making.task.cancelled() or making.task.exception() is not None
+        if failed or not making.fresh or len(self._keeping) >= _MOST_KEEPING:
+            self._forget(name, making)
+            return
+        task = asyncio.ensure_future(self._keep(name, making))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, name: str, making: _Making) -> None:
+        assert self.cache is not None
+        try:
+            await asyncio.to_thread(self.cache.put, name, making.task.result())
+        finally:
+            self._forget(name, making)
+
+    def _forget(self, name: str, making: _Making) -> None:
+        if self._in_flight.get(name) is making:
+            del self._in_flight[name]
 
 
 def open_derived(settings: Settings) -> Derived:

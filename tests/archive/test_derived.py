@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import wraps
@@ -13,6 +14,7 @@ import pytest
 
 from dicomweb.archive import derived as module
 from dicomweb.archive.derived import Derived, derived, open_derived
+from dicomweb.archive.disk_cache import DiskCache
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.target import Target
 from dicomweb.errors import DecodeFailed
@@ -69,9 +71,23 @@ class Maker:
 @on_a_loop
 async def test_it_is_made_once_and_kept(tmp_path: Path) -> None:
     make = Maker()
-    first = await derived(archive_of(tmp_path), (SOURCE, 1, "png"), make)
-    again = await derived(archive_of(tmp_path), (SOURCE, 1, "png"), make)
-    assert first == again == b"made 1"
+    archive = archive_of(tmp_path)
+    first = await derived(archive, (SOURCE, 1, "png"), make)
+    assert await derived(archive, (SOURCE, 1, "png"), make) == first == b"made 1"
+    await archive.derived.close()
+    assert await derived(archive, (SOURCE, 1, "png"), make) == first
+    assert await derived(archive_of(tmp_path), (SOURCE, 1, "png"), make) == first
+
+
+@on_a_loop
+async def test_a_slow_disk_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = threading.Event()
+    monkeypatch.setattr(DiskCache, "put", lambda *_: slow.wait(30))
+    make, archive = Maker(), archive_of(tmp_path)
+    found = await asyncio.gather(*(derived(archive, (number,), make) for number in range(40)))
+    assert len(set(found)) == 40
+    slow.set()
+    await archive.derived.close()
 
 
 @on_a_loop
@@ -93,10 +109,12 @@ async def test_everything_in_the_key_counts(tmp_path: Path, monkeypatch: pytest.
         [replace(SOURCE, instance_row=8), 1, "png"],
         [replace(SOURCE, digest=b"other database"), 1, "png"],
     ]
-    made = {await derived(archive_of(tmp_path), key, make) for key in keys}
-    made.add(await derived(archive_of(tmp_path, tenant_id=2), keys[0], make))
+    archive, other = archive_of(tmp_path), archive_of(tmp_path, tenant_id=2)
+    made = {await derived(archive, key, make) for key in keys}
+    made.add(await derived(other, keys[0], make))
+    await archive.derived.close()
     monkeypatch.setattr(module, "makers", lambda: "other versions")
-    made.add(await derived(archive_of(tmp_path), keys[0], make))
+    made.add(await derived(archive, keys[0], make))
     assert len(made) == len(keys) + 2
 
 

@@ -284,6 +284,11 @@ def test_each_form_has_its_own_tag(client: Client) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+def settle(client: Client) -> None:
+    """Wait until what was made is on the disk."""
+    client._run(client.archive.derived.close())
+
+
 @pytest.fixture
 def cache(client: Client) -> Path:
     return client.archive.settings.data / "cache"
@@ -291,14 +296,17 @@ def cache(client: Client) -> Path:
 
 def test_what_was_made_is_kept_until_it_is_gone(client: Client, cache: Path) -> None:
     path = stored(client, rows=32, columns=32)
+    settle(client)
     before = {file for file in cache.rglob("*") if file.is_file()}
     first = client.get(path + "/frames/1", "image/jp2")
+    settle(client)
     made = {file for file in cache.rglob("*") if file.is_file()} - before
     assert len(made) == 1
     for content in (b"", first.content, b"torn" * 50):  # nothing of it is believed
         (file,) = made
         file.write_bytes(content)
         assert client.get(path + "/frames/1", "image/jp2").content == first.content
+        settle(client)
     assert client.request("DELETE", path).status_code in (200, 204)
     assert client.get(path + "/frames/1", "image/jp2").status_code == 410
 
