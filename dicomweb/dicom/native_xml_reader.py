@@ -15,23 +15,20 @@ from xml.parsers import expat
 from dicomweb.dicom.dictionary import vr_of
 from dicomweb.dicom.json_model import Element
 from dicomweb.dicom.limits import Budget, ScanLimits, value_too_long
+from dicomweb.dicom.native_xml_values import value_of
 from dicomweb.dicom.private_blocks import PrivateElement, is_private, placed
 from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS
 from dicomweb.errors import InvalidDicom
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
-_REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:INF|Infinity)|NaN")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 # What the parser knows, by itself or by a table of 256 characters; others raise what is no ExpatError.
 _ENCODING = re.compile(
     r"utf-(?:8|16|16be|16le)|us-ascii|iso-8859-(?:[1-9]|1[013456])|windows-125[0-8]", re.IGNORECASE
 )
 _SPACES = re.compile(r"[ \t\r\n]+")
-# Beyond this an integer does not survive a JSON reader that holds numbers as doubles (J-07).
-_EXACT_DOUBLE = 1 << 53
-# Memory that an attribute, a value, a character take as Python objects.
+# Memory that an attribute and a value take as Python objects, beside its text.
 _ELEMENT_COST, _VALUE_COST = 300, 64
 # Empty values that numbers may leave out between values that are there.
 _GAP = 10_000
@@ -242,7 +239,7 @@ class _Reader:
             filled = {group: self._name[group] for group in _NAME_GROUPS if self._name.get(group)}
             attribute.values[attribute.number] = filled or None
         elif name == "Value":
-            attribute.values[attribute.number] = _PARSERS.get(attribute.vr, _text)(text, attribute.tag)
+            attribute.values[attribute.number] = value_of(attribute.vr, text, attribute.tag)
         elif name == "InlineBinary":
             attribute.content = _SPACES.sub("", text)
             if not _BASE64.fullmatch(attribute.content):
@@ -291,55 +288,3 @@ def _uri(given: Mapping[str, str]) -> str:
     if not uuid:
         raise InvalidDicom("A BulkData element has neither a uri nor a uuid.")
     return uuid if uuid.startswith("urn:") else f"urn:uuid:{uuid}"
-
-
-# --- values, from their text; empty ones are None ---------------------------------------------------
-
-
-def _text(text: str, _tag: str) -> str | None:
-    return text or None
-
-
-def _stripped(text: str, _tag: str) -> str | None:
-    return text.strip() or None
-
-
-def _integer(text: str, tag: str) -> int | str | None:
-    text = text.strip()
-    if not text:
-        return None
-    if not _INTEGER.fullmatch(text):
-        raise _not_a_number(tag)
-    value = int(text)
-    return value if abs(value) <= _EXACT_DOUBLE else str(value)
-
-
-def _real(text: str, tag: str) -> float | None:
-    text = text.strip()
-    if not text:
-        return None
-    if not _REAL.fullmatch(text):
-        raise _not_a_number(tag)
-    return float(text)
-
-
-def _not_a_number(tag: str) -> InvalidDicom:
-    return InvalidDicom(f"Attribute {tag} has a value that is not a number.")
-
-
-def _tag(text: str, tag: str) -> str | None:
-    text = text.strip().upper()
-    if text and not _TAG.fullmatch(text):
-        raise InvalidDicom(f"Attribute {tag} has a value that is not a tag.")
-    return text or None
-
-
-_PARSERS: Mapping[str, Callable[[str, str], Any]] = {
-    **{
-        name: _real if vr.number in "fd" else _integer
-        for name, vr in VALUE_REPRESENTATIONS.items()
-        if vr.number
-    },
-    **dict.fromkeys(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"), _stripped),
-    "AT": _tag,
-}
