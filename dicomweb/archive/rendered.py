@@ -33,7 +33,7 @@ async def plan_rendered(
     try:
         return await _plan_many(archive, target, found, accept, manner)
     except NotAcceptable:
-        if len(found) != 1:
+        if not target.series or len(found) != 1:
             raise
     # A client in wide use asks for a series as one image/jpeg; of one instance, that has a meaning.
     ((source,),) = [

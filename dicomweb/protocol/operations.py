@@ -179,6 +179,7 @@ RETRIEVE_RENDERED = Operation(
             "Center, width and function (linear, linear-exact or sigmoid), with commas between.",
             section="8.3.5.1.4",
         ),
+        Parameter("charset", "Character set of text, before Accept-Charset.", section="8.3.3.2"),
         Parameter(
             "iccprofile",
             "Colour space of the picture, and whether its profile is embedded.",

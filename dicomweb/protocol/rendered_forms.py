@@ -61,6 +61,11 @@ ANIMATIONS = ("image/gif",)
 DRAWINGS = ("image/png", "image/svg+xml", "image/jpeg")
 REPORTS = ("text/html", "text/plain", "text/xml")
 
+# All that rendered resources ever give.
+RENDERED_TYPES = frozenset(
+    {*STILLS, *DRAWINGS, *REPORTS, "application/pdf", "video/mpeg", "video/mp4", "video/h265"}
+)
+
 _EITHER = (Form.SINGLE, Form.MULTIPART)
 _Offered = tuple[tuple[str, ...], tuple[Form, ...]]
 _OF_CATEGORY: dict[Category, tuple[_Offered, ...]] = {

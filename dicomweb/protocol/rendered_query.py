@@ -20,6 +20,7 @@ LARGEST_PICTURE = 64 << 20
 
 ANNOTATIONS = ("patient", "technique")
 ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb")
+_WITHOUT_PROFILE = frozenset(["image/gif", "image/jxl"])
 FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -123,6 +124,12 @@ def refuse_for_presentation(asked: RenderedQuery) -> None:
         raise InvalidRequest("A presentation state has its own window; the request names another.")
     if asked.viewport is not None and asked.viewport.has_region:
         raise InvalidRequest("The viewport of a presentation state is its width and height alone.")
+
+
+def refuse_profile(asked: RenderedQuery, media_types: Iterable[str]) -> None:
+    """No colour space can be asked for of types that hold no profile here (R-11)."""
+    if asked.icc_profile not in (None, "no") and not _WITHOUT_PROFILE.isdisjoint(media_types):
+        raise InvalidRequest("The picture's media type holds no ICC profile; iccprofile can only be no.")
 
 
 def parameters(query: bytes, names: Iterable[str]) -> Mapping[str, str]:

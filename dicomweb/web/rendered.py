@@ -22,7 +22,8 @@ from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.charset_choice import choose_charset
 from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.negotiate import Acceptable, Resource
-from dicomweb.protocol.rendered_query import RenderedQuery, parameters, parse_rendered
+from dicomweb.protocol.rendered_forms import RENDERED_TYPES
+from dicomweb.protocol.rendered_query import RenderedQuery, parameters, parse_rendered, refuse_profile
 from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
@@ -52,11 +53,17 @@ def rendered_acceptable(accept: Acceptable) -> Acceptable:
     """Without transfer syntaxes, which rendered types have not (G-34): an error in the parameter only."""
     if any(wanted.transfer_syntax for wanted in accept.preferred):
         raise InvalidRequest("The accept parameter names a transfer syntax for a rendered media type.")
-    return replace(accept, ranges=tuple(wanted for wanted in accept.ranges if not wanted.transfer_syntax))
+    return replace(
+        accept,
+        ranges=tuple(wanted for wanted in accept.ranges if not wanted.transfer_syntax),
+        # A parameter that names nothing rendered leaves it to the header (G-27, Z-11).
+        preferred=tuple(wanted for wanted in accept.preferred if wanted.media_type in RENDERED_TYPES),
+    )
 
 
 async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> Response | Streamed:
     """Make what was planned and send it. Raises what making the only part raises."""
+    refuse_profile(asked, plan.forms)
     headers = _headers(request, plan, asked)
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=headers)

@@ -132,6 +132,19 @@ def test_an_icc_profile_is_embedded_when_asked_for(client: Client, still: str) -
     assert picture(response.content).info.get("icc_profile")
 
 
+@pytest.mark.parametrize("media_type", ["image/gif", "image/jxl"])
+def test_a_type_without_profiles_has_no_colour_space(client: Client, still: str, media_type: str) -> None:
+    assert client.get(f"{still}/rendered?iccprofile=no", media_type).status_code == 200
+    assert client.get(f"{still}/rendered?iccprofile=srgb", media_type).status_code == 400
+
+
+def test_a_parameter_that_names_nothing_rendered_leaves_it_to_the_header(client: Client, still: str) -> None:
+    for resource in ("rendered", "thumbnail"):
+        response = client.get(f"{still}/{resource}?accept=image/tiff", "*/*")
+        assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+        assert client.get(f"{still}/{resource}?accept=text/html", "*/*").status_code == 406
+
+
 def test_annotation_is_drawn_and_what_is_not_supported_is_named(client: Client, still: str) -> None:
     plain = client.get(f"{still}/rendered", "image/png")
     annotated = client.get(f"{still}/rendered?annotation=patient,site,technique", "image/png")
@@ -307,6 +320,7 @@ def test_a_client_may_take_the_series_of_one_instance_for_one_picture(client: Cl
     response = client.get(f"{moving.partition('/instances')[0]}/rendered", "image/jpeg")
     assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
     assert "frame 2" in response.headers["warning"]
+    assert client.get(f"{moving.partition('/series')[0]}/rendered", "image/jpeg").status_code == 406
 
 
 # --- what has no picture ---------------------------------------------------------------------------
