@@ -75,7 +75,8 @@ def _opened(spool: Spool) -> ZipFile:
 
 def _is_ignored(entry: ZipInfo) -> bool:
     name = entry.filename
-    return entry.is_dir() or name.startswith(_IGNORED_FOLDER) or os.path.basename(name).startswith(".")
+    folder = not name or name.endswith("/")
+    return folder or name.startswith(_IGNORED_FOLDER) or os.path.basename(name).startswith(".")
 
 
 async def _store_entry(ingest: Ingest, file: ZipFile, entry: ZipInfo, inflated: _Inflated) -> None:
