@@ -21,6 +21,7 @@ from dicomweb.documents.values import readable, unpadded
 
 Numbers = NDArray[np.float64]
 
+_LARGEST_COUNT = 1 << 32
 _NO_NUMBERS: Numbers = np.zeros(0)
 
 
@@ -92,6 +93,10 @@ class Item:
         """The first value as an integer."""
         number = self.number(keyword)
         return default if number is None else int(number)
+
+    def counts(self, keyword: str) -> list[int]:
+        """The values that are whole numbers from 1 on: of frames, segments, items."""
+        return [int(number) for number in self.numbers(keyword) if 1 <= number < _LARGEST_COUNT]
 
     def numbers(self, keyword: str) -> Numbers:
         """All values as numbers, NaN where one is none; of bulkdata too."""

@@ -31,8 +31,8 @@ class Tree:
     links: Links
     left: int = MOST_ITEMS
 
-    def entries(self, parent: Item, place: str = "", depth: int = 0) -> list[Entry]:
-        """The content items below `parent`; place: its number in the tree (1.2 is the second of the root)."""
+    def entries(self, parent: Item, place: str = "1", depth: int = 0) -> list[Entry]:
+        """The content items below `parent`; place: its number in the tree, 1 for the root."""
         children = parent.items("ContentSequence")
         if children and depth >= DEEPEST_ITEM:
             return [_LEFT_OUT]
@@ -41,7 +41,7 @@ class Tree:
             if self.left <= 0:
                 return [*shown, _LEFT_OUT]
             self.left -= 1
-            shown.append(self.entry(item, f"{place}.{number}" if place else f"1.{number}", depth))
+            shown.append(self.entry(item, f"{place}.{number}", depth))
         return shown
 
     def entry(self, item: Item, place: str, depth: int) -> Entry:
@@ -102,9 +102,7 @@ def _anchor(place: str) -> str:
 
 def _reference(item: Item) -> Entry:
     """A by-reference relationship: the item is elsewhere in the same tree."""
-    place = ".".join(
-        str(int(number)) for number in item.numbers("ReferencedContentItemIdentifier") if number > 0
-    )
+    place = ".".join(map(str, item.counts("ReferencedContentItemIdentifier")))
     relationship = item.text("RelationshipType").capitalize()
     return Entry(relationship, f"see item {place}", target=_anchor(place))
 
@@ -171,8 +169,7 @@ def _objects(item: Item, links: Links) -> Entry:
 
 
 def _object(reference: Item, links: Links) -> Entry:
-    frames = [str(int(number)) for number in reference.numbers("ReferencedFrameNumber") if number > 0]
-    segments = [str(int(number)) for number in reference.numbers("ReferencedSegmentNumber") if number > 0]
+    frames, segments = (reference.counts(f"Referenced{what}Number") for what in ("Frame", "Segment"))
     channels = len(reference.numbers("ReferencedWaveformChannels")) // 2
     uid = reference.code("ReferencedSOPInstanceUID")
     parts = [
@@ -184,7 +181,7 @@ def _object(reference: Item, links: Links) -> Entry:
     return Entry(
         value=", ".join([kind, *filter(None, parts)]),
         detail=uid,
-        link=links.instance(uid, int(frames[0]) if len(frames) == 1 else 0),
+        link=links.instance(uid, frames[0] if len(frames) == 1 else 0),
         children=[
             replace(_object(state, links), label="Presented by")
             for state in reference.items("ReferencedSOPSequence")[:1]
@@ -192,11 +189,11 @@ def _object(reference: Item, links: Links) -> Entry:
     )
 
 
-def _some(name: str, numbers: list[str]) -> str:
+def _some(name: str, numbers: list[int]) -> str:
     if not numbers:
         return ""
     more = ", …" if len(numbers) > _MOST_COORDINATES else ""
-    return f"{name}{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_MOST_COORDINATES])}{more}"
+    return f"{name}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers[:_MOST_COORDINATES]))}{more}"
 
 
 def _coordinates(dimensions: int) -> _Statement:
