@@ -7,6 +7,7 @@ those of XML itself; nesting, size, and gaps between numbers are bounded while t
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -22,12 +23,10 @@ from dicomweb.errors import InvalidDicom
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 # What the parser knows, by itself or by a table of 256 characters; others raise what is no ExpatError.
 _ENCODING = re.compile(
     r"utf-(?:8|16|16be|16le)|us-ascii|iso-8859-(?:[1-9]|1[013456])|windows-125[0-8]", re.IGNORECASE
 )
-_SPACES = re.compile(r"[ \t\r\n]+")
 # Memory that an attribute and a value take as Python objects, beside its text.
 _ELEMENT_COST, _VALUE_COST = 300, 64
 # Empty values that numbers may leave out between values that are there.
@@ -70,7 +69,7 @@ def read_native_model(chunks: Iterable[bytes], *, limits: ScanLimits = _LIMITS) 
     """
     reader = _Reader(limits)
     parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
+    parser.buffer_text, parser.buffer_size = True, _FEED
     parser.XmlDeclHandler = _check_encoding
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = reader.start
@@ -241,9 +240,7 @@ class _Reader:
         elif name == "Value":
             attribute.values[attribute.number] = value_of(attribute.vr, text, attribute.tag)
         elif name == "InlineBinary":
-            attribute.content = _SPACES.sub("", text)
-            if not _BASE64.fullmatch(attribute.content):
-                raise InvalidDicom(f"The InlineBinary of attribute {attribute.tag} is not base64.")
+            attribute.content = _base64(text, attribute.tag)
 
     def _end_attribute(self) -> None:
         attribute = self._attributes.pop()
@@ -277,6 +274,16 @@ class _Reader:
         self._budget.charge(gap * _VALUE_COST)
         empty: Callable[[], Any] = dict if attribute.vr == "SQ" else lambda: None
         return [attribute.values[n] if n in attribute.values else empty() for n in range(1, length + 1)]
+
+
+def _base64(text: str, tag: str) -> str:
+    """The text without the spaces and line breaks that XML writers put in."""
+    joined = "".join(text.split())
+    try:
+        a2b_base64(joined, strict_mode=True)
+    except ValueError:  # also for what is not ASCII
+        raise InvalidDicom(f"The InlineBinary of attribute {tag} is not base64.") from None
+    return joined
 
 
 def _uri(given: Mapping[str, str]) -> str:

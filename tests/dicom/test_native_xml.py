@@ -277,6 +277,8 @@ _LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>' + _MODEL %
         _MODEL % attribute("00180050", "FD", "<Value>one</Value>"),
         _MODEL % attribute("00080000", "AT", "<Value>x</Value>"),
         _MODEL % attribute("7FE00010", "OB", "<InlineBinary>A</InlineBinary>"),
+        _MODEL % attribute("7FE00010", "OB", "<InlineBinary>AA==AA==</InlineBinary>"),
+        _MODEL % attribute("7FE00010", "OB", "<InlineBinary>é</InlineBinary>"),
         _MODEL % attribute("7FE00010", "OB", "<BulkData/>"),
         _MODEL % "<Unknown/>",
         _MODEL % "\0",
