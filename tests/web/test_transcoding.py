@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from pydicom.encaps import generate_frames
 
+from dicomweb.dicom import offset_tables
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_LITTLE,
     DEFLATED_FRAMES,
@@ -333,3 +334,25 @@ def test_real_objects_are_encoded(client: Client, data_dir: Path, name: str) -> 
             size = plain.Rows, plain.Columns, 3
             frames = np.moveaxis(np.frombuffer(frames, np.uint8).reshape(size), -1, 0).tobytes()
         assert frames == plain.PixelData[: len(frames)]
+
+
+def test_offsets_beyond_32_bits_go_into_the_extended_offset_table(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if 100 bytes were beyond 32 bits: our own index reads it back."""
+    path = stored(client, **KINDS["16 bit, three frames"])
+    plain = got(client, path, EXPLICIT_LITTLE).PixelData
+    monkeypatch.setattr(offset_tables, "_LONGEST", 100)
+    response = client.get(path, f"application/dicom; transfer-syntax={JLS}")
+    monkeypatch.undo()
+    coded = pydicom.dcmread(io.BytesIO(response.content))
+    assert len(coded.ExtendedOffsetTable) == len(coded.ExtendedOffsetTableLengths) == 3 * 8
+    assert coded.PixelData.startswith(b"\xfe\xff\x00\xe0\0\0\0\0")
+    coded.SOPInstanceUID = coded.file_meta.MediaStorageSOPInstanceUID = new_uid()
+    again = io.BytesIO()
+    coded.save_as(again)
+    assert client.store(again.getvalue()).status_code == 200
+    decoded = got(client, path_of(again.getvalue()), EXPLICIT_LITTLE)
+    assert decoded.PixelData == plain
+    assert "ExtendedOffsetTable" not in decoded
+    assert frames_of(got(client, path_of(again.getvalue()), RLE_LOSSLESS))
