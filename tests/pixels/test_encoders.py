@@ -214,7 +214,7 @@ def test_a_picture_that_libjxl_spoils_at_its_fastest_is_bit_exact() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_pictures_of_random_shapes_are_bit_exact(seed: int) -> None:
-    """Codecs fail for few of many: libjxl at effort 1 lost pixels of one RGB picture in a thousand, see above."""
+    """Codecs fail for few of many: libjxl at effort 1 lost pixels of one in a thousand, see above."""
     generator = np.random.default_rng(seed)
     for texture in [noise, slope, haze, specks] * 20:
         rows, columns = (int(side) for side in generator.integers(1, 40, 2))
