@@ -25,6 +25,7 @@ from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, negotiate
 
 # Frames transcoded ahead of the one that is being sent: enough to keep a second core busy.
 _AHEAD = 2
+_UNCOMPRESSED = frozenset({EXPLICIT_LITTLE, ENCAPSULATED_UNCOMPRESSED})
 # Index entries fetched at a time when all frames of an object are read.
 _PAGE = 512
 
@@ -166,7 +167,7 @@ class FrameReader:
             transfer_syntax_uid,
             key=(source.instance_row, number),
         )
-        if transfer_syntax_uid == EXPLICIT_LITTLE and not self._keep_decoded:
+        if transfer_syntax_uid in _UNCOMPRESSED and not self._keep_decoded:
             return await make()
         return await derived(self._archive, (source, number, "frame", transfer_syntax_uid), make)
 
