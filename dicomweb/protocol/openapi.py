@@ -18,7 +18,7 @@ _PATH_PARAMETERS: dict[str, tuple[str, _Json]] = {
     "instance": ("SOP Instance UID.", _UID),
     "frames": (
         "Frame numbers from 1, with commas between.",
-        {"type": "string", "pattern": r"^[0-9]+(,[0-9]+)*$", "examples": ["1,2"]},
+        {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$", "examples": ["1,2"]},
     ),
     "path": (
         "Tags, and item numbers between, as a BulkDataURI has them.",
@@ -134,7 +134,12 @@ def _query_parameter(parameter: Parameter) -> _Json:
         "schema": dict(parameter.schema),
     }
     if parameter.name.startswith("{"):  # any name: an object whose members are parameters of their own
-        keys = {"type": "object", "additionalProperties": {"type": "string"}}
+        keys = {
+            "type": "object",
+            "propertyNames": {"pattern": "^([0-9A-Fa-f]{8}|[A-Z][A-Za-z0-9]{1,63})$"},
+            "additionalProperties": {"type": "string"},
+            "examples": [{"PatientName": "Doe*", "StudyDate": "20240101-"}],
+        }
         return found | {"style": "form", "explode": True, "schema": keys}
     if parameter.repeated:
         found["schema"] = {"type": "array", "items": found["schema"]}

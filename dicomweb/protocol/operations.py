@@ -7,6 +7,7 @@ follow from both.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from dicomweb.protocol.description import Operation, Parameter
 from dicomweb.protocol.media_types import Form
@@ -15,12 +16,20 @@ from dicomweb.protocol.store_parts import BODY_TYPES
 
 # --- query parameters ------------------------------------------------------------------------------
 
+
+def _text(pattern: str, example: str) -> dict[str, Any]:
+    """Schema of a text that must look so."""
+    return {"type": "string", "pattern": pattern, "examples": [example]}
+
+
 _COUNT = {"type": "integer", "minimum": 0}
+_ATTRIBUTES = r"^(all|([0-9A-Fa-f]{8}|[A-Z][A-Za-z0-9]{1,63})(,([0-9A-Fa-f]{8}|[A-Z][A-Za-z0-9]{1,63}))*)$"
 _TRUE = {"type": "string", "enum": ["true", "false"]}
 
 ACCEPT = Parameter(
     "accept",
     "Media types without wildcards; they go before the Accept header.",
+    _text(r"^[A-Za-z]+/[A-Za-z0-9.+-]+(; ?[a-z-]+=[^\s,;]+)*$", "application/dicom+json"),
     repeated=True,
     section="8.3.3.1",
 )
@@ -35,6 +44,7 @@ _SEARCH_PARAMETERS = (
     Parameter(
         "includefield",
         "Attributes to return beside the usual ones: keywords, tags or paths, with commas between, or all.",
+        _text(_ATTRIBUTES, "StudyDescription,00100020"),
         repeated=True,
         section="8.3.4.3",
     ),
@@ -66,11 +76,13 @@ _METADATA_FIELDS = (
         "includefield",
         "Attributes to return besides those that identify the instance: keywords, tags or paths, with commas"
         " between, or all.",
+        _text(_ATTRIBUTES, "StudyDescription,00100020"),
         repeated=True,
     ),
     Parameter(
         "excludefield",
         "Attributes to leave out: keywords, tags or paths, with commas between.",
+        _text(_ATTRIBUTES, "SharedFunctionalGroupsSequence"),
         repeated=True,
     ),
 )
@@ -145,6 +157,7 @@ _VIEWPORT = Parameter(
     "viewport",
     "Width and height of the box that the picture fits in; of an image also x, y, width and height of the"
     " part that is shown, negative sides to mirror it.",
+    _text(r"^[1-9][0-9]{0,3},[1-9][0-9]{0,3}(,[0-9]{0,4},[0-9]{0,4}(,-?[1-9][0-9]{0,3}){2})?$", "512,512"),
     section="8.3.5.1.3",
 )
 RETRIEVE_RENDERED = Operation(
@@ -165,6 +178,7 @@ RETRIEVE_RENDERED = Operation(
         Parameter(
             "annotation",
             "What is written onto the picture: patient, technique or both, with a comma between.",
+            _text(r"^(patient|technique)(,(patient|technique))?$", "patient,technique"),
             section="8.3.5.1.1",
         ),
         Parameter(
@@ -177,6 +191,10 @@ RETRIEVE_RENDERED = Operation(
         Parameter(
             "window",
             "Center, width and function (linear, linear-exact or sigmoid), with commas between.",
+            _text(
+                r"^-?[0-9]{1,5}(\.[0-9]{1,3})?,[1-9][0-9]{0,5},(linear|linear-exact|sigmoid)$",
+                "40,400,linear",
+            ),
             section="8.3.5.1.4",
         ),
         Parameter("charset", "Character set of text, before Accept-Charset.", section="8.3.3.2"),
