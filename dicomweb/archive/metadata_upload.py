@@ -15,10 +15,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.assembly import Assembly, UploadedPart
 from dicomweb.archive.ingest import Ingest, scan_limits
-from dicomweb.archive.metadata_document import Document, read_document
+from dicomweb.archive.metadata_document import Document, documents, read_document
 from dicomweb.archive.spool import Spool
 from dicomweb.archive.through_thread import threaded
-from dicomweb.dicom.json_objects import json_objects
 from dicomweb.dicom.received_model import Attributes, identified
 from dicomweb.errors import InvalidDicom, TooLarge
 from dicomweb.protocol.multipart import PARTS
@@ -61,11 +60,9 @@ class MetadataUpload:
         header, begin, length = self._header, self._begin, self._spool.size - self._begin
         if header.kind is PartKind.BULKDATA:
             self._add(UploadedPart(header.media_type, header.transfer_syntax_uid, begin, length))
-        elif header.kind is PartKind.XML:
-            self._documents.append(Document(header, begin, length))
-        else:
-            await self._spool.flush()
-            await asyncio.to_thread(self._find_data_sets, self._spool, length)
+            return
+        await self._spool.flush()
+        await asyncio.to_thread(self._find_documents, self._spool, length)
 
     def _add(self, part: UploadedPart) -> None:
         location = resolved(self._header.location, self._base_url)
@@ -74,9 +71,9 @@ class MetadataUpload:
             raise TooLarge("The body has too many bulkdata parts.", hint="Send it in several requests.")
         self._parts[location].append(part)
 
-    def _find_data_sets(self, spool: Spool, length: int) -> None:
-        for found in json_objects(spool.chunks(self._begin, length)):
-            self._documents.append(Document(self._header, self._begin, length, found))
+    def _find_documents(self, spool: Spool, length: int) -> None:
+        for document in documents(spool, self._header, self._begin, length):
+            self._documents.append(document)
             if len(self._documents) > PARTS:
                 raise TooLarge("The metadata holds too many instances.", hint="Send several requests.")
 

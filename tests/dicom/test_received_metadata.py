@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dicomweb.dicom.base64_text import decoded
 from dicomweb.dicom.json_objects import LONG_STRING, json_objects
+from dicomweb.dicom.long_texts import long_texts
 from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.received_model import checked, identified, read_attributes
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
@@ -148,3 +149,12 @@ def test_text_that_would_take_much_memory_is_refused() -> None:
     with pytest.raises(InvalidDicom) as refused:
         read_attributes(text, dataset_bytes=1 << 20)
     assert refused.value.failure_reason == 0xA700
+
+
+@given(texts=st.lists(st.text("ab\n", max_size=30), max_size=8), size=st.integers(1, 20))
+def test_long_texts_of_xml_are_found_wherever_the_document_is_cut(texts: list[str], size: int) -> None:
+    document = "".join(f"<a b='c'>{text}</a>" for text in texts).encode()
+    found = [
+        document[offset : offset + length].decode() for offset, length in long_texts(cut(document, size), 9)
+    ]
+    assert found == [text for text in texts if len(text) > 9]

@@ -172,6 +172,17 @@ def test_a_long_inline_value_stays_on_disk_whatever_is_escaped(client: Client, e
     assert frame(client, attributes) == pixels.tobytes()
 
 
+def test_long_inline_values_of_xml_stay_on_disk_too(client: Client) -> None:
+    pixels = np.random.default_rng(4).integers(0, 1 << 16, (3000, 1000), dtype="<u2")
+    attributes = make_metadata(x00104000=element("LT", "<ü&" * 100_000)) | pixel_description(3000, 1000)
+    attributes["7FE00010"] = {"vr": "OW", "InlineBinary": b64encode(pixels.tobytes()).decode()}
+    response = store_metadata(client, [attributes], form=XML)
+    assert response.status_code == 200, response.text
+    assert frame(client, attributes) == pixels.tobytes()
+    text = client.get(stored(client, attributes)["00104000"]["BulkDataURI"]).content.decode()
+    assert text.rstrip() == "<ü&" * 100_000
+
+
 def test_a_long_text_is_stored_and_one_beyond_the_limit_is_not(make_client: Any) -> None:
     client = make_client(dataset_bytes=2 << 20)
     good, bad = (make_metadata(x00104000=element("LT", "ü" * size)) for size in (300_000, 2_000_000))
@@ -434,7 +445,7 @@ GOOD = make_metadata(pixels="good") | pixel_description(3, 4)
         make_metadata(x00420011={"vr": "OB", "Value": [1, 2, 3]}),
         make_metadata(x00420011={"vr": "OB", "BulkDataURI": "nowhere"}),
         make_metadata(x00420011={"vr": "OB", "BulkDataURI": None}),
-        make_metadata(x00420011={"vr": "OB", "BulkDataURI": "\0" + "0"}),
+        make_metadata(x00420011={"vr": "OB", "BulkDataURI": "left/in/the+spool+0000000000"}),
         make_metadata(xFFFEE00D={"vr": "LO"}),
         make_metadata(x0010002={"vr": "LO"}),
         make_metadata(pixels="nowhere"),
