@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from dicomweb.archive.parts import Flow, Part, Segment
-from dicomweb.archive.reading import closing
+from dicomweb.archive.reading import OnDamage, closing
+from dicomweb.errors import BlobMissing
 
 # Parts in the making besides the one that is sent: enough to keep a second core busy.
 _AHEAD = 2
@@ -17,12 +18,15 @@ _AHEAD = 2
 Make = Callable[[], Awaitable[Part]]
 
 
-async def begun(part: Part) -> Part:
-    """The same part, the first chunk of each of its flows made. Raises what making it raises."""
+async def begun(part: Part, on_damage: OnDamage) -> Part:
+    """The same part, the first chunk of each of its flows made. Raises what making it raises.
+
+    on_damage: as of read_segments, for the first chunks.
+    """
     body: list[Segment] = []
     try:
         for segment in part.body:
-            body.append(await _begun_flow(segment) if isinstance(segment, Flow) else segment)
+            body.append(await _begun_flow(segment, on_damage) if isinstance(segment, Flow) else segment)
     except BaseException:
         await _discard(replace(part, body=body))
         raise
@@ -64,9 +68,13 @@ class _Begun:
                 yield chunk
 
 
-async def _begun_flow(flow: Flow) -> Flow:
+async def _begun_flow(flow: Flow, on_damage: OnDamage) -> Flow:
     chunks = flow.chunks()
-    return replace(flow, chunks=_Begun(await anext(chunks, b""), chunks))
+    try:
+        return replace(flow, chunks=_Begun(await anext(chunks, b""), chunks))
+    except BlobMissing:
+        await on_damage(flow.instance_row)
+        raise
 
 
 async def _discard(part: Part) -> None:

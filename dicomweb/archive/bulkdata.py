@@ -10,6 +10,7 @@ from functools import partial
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.begun import begun
+from dicomweb.archive.damage import note_damage
 from dicomweb.archive.derived import identity_of
 from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
@@ -136,7 +137,7 @@ async def readable_parts(archive: Archive, value: Value, chosen: Chosen) -> Asyn
     first = True
     try:
         async for part in value_parts(archive, value, chosen):
-            yield await begun(part) if first else part
+            yield await begun(part, partial(note_damage, archive)) if first else part
             first = False
     except DecodeFailed:
         uid = value.place.source.transfer_syntax_uid

@@ -13,6 +13,7 @@ from functools import partial
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.begun import Make, begun, made_ahead
+from dicomweb.archive.damage import note_damage
 from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Part
 from dicomweb.archive.represent import part10
@@ -144,7 +145,7 @@ async def _begun_part(archive: Archive, source: InstanceSource, form: Chosen) ->
     if form.as_stored:
         return part
     try:
-        return await begun(part)
+        return await begun(part, partial(note_damage, archive))
     except DecodeFailed:
         stored = Chosen(form.media_type, source.transfer_syntax_uid, True)
         if not sendable_as_stored(source):

@@ -11,7 +11,7 @@ import pytest
 
 from dicomweb.archive.begun import Make, begun, made_ahead
 from dicomweb.archive.parts import Flow, Literal, Part
-from dicomweb.errors import DecodeFailed
+from dicomweb.errors import BlobMissing, DecodeFailed
 
 
 class Source:
@@ -37,6 +37,10 @@ class Source:
         return Part("text/plain", [Literal(b"head "), flow, Literal(b" tail")])
 
 
+async def nobody(_instance_row: int) -> None:
+    raise AssertionError("nothing is damaged")
+
+
 async def text_of(part: Part) -> bytes:
     pieces = []
     for segment in part.body:
@@ -56,7 +60,10 @@ def test_what_was_begun_is_whole() -> None:
     async def run() -> None:
         source = Source()
         for chunks in ([b"one"], [b"one", b" two"], []):
-            assert await text_of(await begun(source.part(*chunks))) == b"head " + b"".join(chunks) + b" tail"
+            assert (
+                await text_of(await begun(source.part(*chunks), nobody))
+                == b"head " + b"".join(chunks) + b" tail"
+            )
         assert source.open == 0
 
     asyncio.run(run())
@@ -68,8 +75,23 @@ def test_what_cannot_be_made_shows_before_the_part_is_there() -> None:
         good = source.part(b"one", b"two").body
         bad = source.part(failure=DecodeFailed("no")).body
         with pytest.raises(DecodeFailed):
-            await begun(Part("text/plain", [*good, *bad]))
+            await begun(Part("text/plain", [*good, *bad]), nobody)
         assert (source.made, source.open) == (2, 0)
+
+    asyncio.run(run())
+
+
+def test_damage_is_noted() -> None:
+    async def run() -> None:
+        noted: list[int] = []
+
+        async def note(instance_row: int) -> None:
+            noted.append(instance_row)
+
+        flow = Flow(partial(Source().chunks, [], BlobMissing("gone")), None, 7)
+        with pytest.raises(BlobMissing):
+            await begun(Part("text/plain", [flow]), note)
+        assert noted == [7]
 
     asyncio.run(run())
 
@@ -79,7 +101,7 @@ def test_parts_come_in_order_and_a_few_ahead() -> None:
         source = Source()
 
         def make(number: int) -> Make:
-            return lambda: begun(source.part(b"%d" % number, b"!"))
+            return lambda: begun(source.part(b"%d" % number, b"!"), nobody)
 
         found = []
         async with aclosing(made_ahead(makes(10, make))) as parts:
@@ -97,7 +119,7 @@ def test_who_stops_reading_leaves_nothing_open() -> None:
         source = Source()
 
         def make(number: int) -> Make:
-            return lambda: begun(source.part(b"%d" % number, b"!"))
+            return lambda: begun(source.part(b"%d" % number, b"!"), nobody)
 
         async with aclosing(made_ahead(makes(10, make))) as parts:
             first = await anext(parts)
@@ -115,7 +137,7 @@ def test_a_failure_ends_what_was_begun_behind_it() -> None:
 
         def make(number: int) -> Make:
             failure = DecodeFailed("no") if number == 1 else None
-            return lambda: begun(source.part(b"x", b"!", failure=failure))
+            return lambda: begun(source.part(b"x", b"!", failure=failure), nobody)
 
         async with aclosing(made_ahead(makes(10, make))) as parts:
             await text_of(await anext(parts))
