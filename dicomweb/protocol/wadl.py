@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -17,6 +18,7 @@ from dicomweb.protocol.answer_types import answer_types
 from dicomweb.protocol.description import DescribedResource, Operation, Parameter
 
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
+_SCHEMA = "http://www.w3.org/2001/XMLSchema"
 _XSD = {"integer": "xsd:integer", "number": "xsd:double", "boolean": "xsd:boolean"}
 # Children that come once; all others are arrays in JSON, however many there are (Annex G).
 _UNIQUE = frozenset({"resources", "request"})
@@ -45,7 +47,9 @@ def capabilities(resources: Iterable[DescribedResource], base: str, *, path: str
     else:
         tree.children += _children("", below)
     return Element(
-        "application", {"xmlns": _NAMESPACE}, [_doc("The DICOMweb service of this archive."), tree]
+        "application",
+        {"xmlns": _NAMESPACE, "xmlns:xsd": _SCHEMA},
+        [_doc("Capabilities", "What this archive offers."), tree],
     )
 
 
@@ -74,7 +78,7 @@ def _method(method: str, operation: Operation, path: str) -> Element:
     types = answer_types(operation)
     request = [*_accept(types), *map(_query, operation.parameters), *map(_representation, operation.takes)]
     responses = [_response(status, meaning, types) for status, meaning in statuses(operation).items()]
-    children = [_doc(operation.summary), Element("request", children=request), *responses]
+    children = [_doc(operation.name, operation.summary), Element("request", children=request), *responses]
     return Element("method", {"name": method, "id": identifier(operation, path, method)}, children)
 
 
@@ -112,20 +116,24 @@ def _query(parameter: Parameter) -> Element:
         "repeating": "true" if parameter.repeated else "false",
     }
     options = [Element("option", {"value": str(value)}) for value in parameter.schema.get("enum", ())]
-    return Element("param", attributes, [_doc(parameter.meaning), *options])
+    return Element("param", attributes, [_doc(parameter.name, parameter.meaning), *options])
 
 
 def _response(status: int, meaning: str, types: Sequence[str]) -> Element:
     bodies = [] if status in _NO_BODY else types if status < 400 else ["application/problem+json"]
-    return Element("response", {"status": str(status)}, [_doc(meaning), *map(_representation, bodies)])
+    return Element(
+        "response",
+        {"status": str(status)},
+        [_doc(HTTPStatus(status).phrase, meaning), *map(_representation, bodies)],
+    )
 
 
 def _representation(media_type: str) -> Element:
     return Element("representation", {"mediaType": media_type})
 
 
-def _doc(text: str) -> Element:
-    return Element("doc", {"xml:lang": "en"}, text=text)
+def _doc(title: str, text: str) -> Element:
+    return Element("doc", {"xml:lang": "en", "title": title}, text=text)
 
 
 def as_xml(tree: Element) -> bytes:

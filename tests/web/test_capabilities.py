@@ -85,7 +85,7 @@ def test_json_says_the_same(client: Client) -> None:
     response = client.request("OPTIONS", "/studies", headers={"Accept": "application/json"})
     assert response.headers["content-type"] == "application/json"
     application = response.json()["application"]
-    assert application["doc"][0].keys() == {"@xml:lang", "value"}
+    assert application["doc"][0].keys() == {"@xml:lang", "@title", "value"}
     resources = application["resources"]
     assert resources["@base"] == BASE
     (studies,) = resources["resource"]
