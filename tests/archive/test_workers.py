@@ -27,8 +27,8 @@ from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
 from dicomweb.errors import BlobMissing, DecodeFailed, InvalidDicom, Unavailable
+from dicomweb.pixels.frame_bytes import frame_window, join_fragments, native_frame
 from dicomweb.pixels.jobs import JOBS
-from dicomweb.pixels.transcode import frame_window, join_fragments, native_frame
 from tests.pixels.samples import make_layout
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"

@@ -19,16 +19,18 @@ from dicomweb.dicom.transfer_syntax import DEFLATED_FRAMES, EXPLICIT_BIG, RLE_LO
 from dicomweb.errors import DecodeFailed, InvalidDicom
 from dicomweb.pixels.codecs import DECODABLE, decode_frame
 from dicomweb.pixels.codestream import probe
-from dicomweb.pixels.transcode import (
+from dicomweb.pixels.frame_bytes import (
     FrameJoiner,
-    decoded_attributes,
-    decoded_layout,
-    decoded_photometric,
     frame_window,
     join_fragments,
     native_frame,
-    native_length,
     swap_words,
+)
+from dicomweb.pixels.transcode import (
+    decoded_attributes,
+    decoded_layout,
+    decoded_photometric,
+    native_length,
 )
 from tests.dicom.corpus import as_explicit_file, read
 from tests.pixels.samples import make_layout
