@@ -12,6 +12,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.begun import begun
 from dicomweb.archive.damage import note_damage
 from dicomweb.archive.derived import identity_of
+from dicomweb.archive.fragments import fragment_stretches
 from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
 from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
@@ -160,7 +161,9 @@ async def _encapsulated_bodies(
         length = decoded_layout_of(source).value_length
         yield [Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]
     elif layout.frames == 0:
-        yield [Flow(partial(_joined_fragments, archive, place), None, source.instance_row)]
+        stretches = await fragment_stretches(archive, source, place.offset, place.length)
+        joined = Flow(partial(_joined_fragments, archive, place), None, source.instance_row)
+        yield [joined] if stretches is None else stretches
     else:
         async for reader in frame_pages(archive, source, layout):
             for position in range(len(reader)):

@@ -447,3 +447,12 @@ def test_many_parts_are_streamed(client: Client, monkeypatch: pytest.MonkeyPatch
     assert "content-length" not in response.headers
     levels = [picture(body).convert("L").getpixel((0, 0)) for _, body in parts(response)]
     assert levels == list(range(0, 250, 25))
+
+
+@pytest.mark.parametrize("fragments", [[b"0123456789"], [b"01", b"2345", b"6789"]])
+def test_the_bulkdata_of_a_video_can_be_sought_too(client: Client, fragments: list[bytes]) -> None:
+    path = _stored(client, video(fragments))
+    (metadata,) = client.get(f"{path}/metadata", "application/dicom+json").json()
+    response = client.get(metadata["7FE00010"]["BulkDataURI"], "video/mp4", headers={"Range": "bytes=1-6"})
+    assert (response.status_code, response.content) == (206, b"123456")
+    assert response.headers["content-range"] == "bytes 1-6/10"

@@ -1,0 +1,38 @@
+"""Where the fragments of encapsulated pixel data lie that has no frames: a video (PS3.5 A.4, H-05)."""
+
+from __future__ import annotations
+
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.parts import Stretch
+from dicomweb.archive.sources import indexed
+from dicomweb.catalog.lookup import InstanceSource
+
+_ITEM = b"\xfe\xff\x00\xe0"
+_ITEM_HEADER_SIZE = 8
+# Each costs a read. A video has one fragment, or one for every four gigabytes; few are cut finer.
+_MOST_FRAGMENTS = 1024
+
+
+async def fragment_stretches(
+    archive: Archive, source: InstanceSource, offset: int, length: int
+) -> list[Stretch] | None:
+    """The fragments of a value, without what lies between them, so that any range can be cut out.
+
+    offset, length: of the value, which begins with the item of the offset table. None when there are too
+    many to look for beforehand.
+    """
+    end = offset + length
+    found: list[Stretch] = []
+    items = 0
+    while end - offset >= _ITEM_HEADER_SIZE and items <= _MOST_FRAGMENTS:
+        header = indexed(source, offset, _ITEM_HEADER_SIZE)
+        tag_and_length = await archive.blobs.read(header.key, header.offset, header.length)
+        if tag_and_length[:4] != _ITEM:
+            break
+        offset += _ITEM_HEADER_SIZE
+        item_length = min(int.from_bytes(tag_and_length[4:], "little"), end - offset)
+        if items and item_length:
+            found.append(indexed(source, offset, item_length))
+        offset += item_length
+        items += 1
+    return found if items <= _MOST_FRAGMENTS else None
