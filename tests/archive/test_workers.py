@@ -161,15 +161,20 @@ def test_a_codec_that_wants_more_memory_than_it_may_have_fails_alone() -> None:
     run(scenario, memory_bytes=40 << 20)
 
 
-def test_every_job_has_a_function_and_a_memory_of_its_own_for_its_libraries() -> None:
+def test_the_function_of_every_job_can_be_loaded_in_a_worker() -> None:
+    """Loading maps libraries; that is not counted as memory of the job."""
+    messages: list[str] = []
+
     async def scenario(workers: PixelWorkers) -> None:
         for name in JOBS:
-            with pytest.raises(DecodeFailed) as refused:
+            try:
                 await workers.run(name, {"layout": None}, [])
-            assert "Import" not in refused.value.message
-            assert "NotFound" not in refused.value.message
+            except DecodeFailed as refused:  # most want more than that
+                messages.append(refused.message)
 
-    run(scenario)
+    run(scenario, memory_bytes=64 << 20)
+    assert messages
+    assert [text for text in messages if "Import" in text or "NotFound" in text or "memory" in text] == []
 
 
 def test_a_job_over_parameters_that_it_does_not_expect_is_refused_and_the_worker_lives() -> None:
