@@ -215,7 +215,7 @@ async def _icon(showing: Showing) -> bytes:
     modality = (await showing.subject.attributes()).get("00080060", {}).get("Value") or [""]
     parameters = {
         "sop_class_uid": showing.subject.source.sop_class_uid,
-        "modality": str(modality[0]),
+        "modality": str(modality[0] or ""),
         "request": (await showing.request()).to_parameters(),
     }
     return await showing.subject.archive.workers.run("icon", parameters, [])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
 from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
 from dicomweb.archive.subjects import Subject
-from dicomweb.catalog.lookup import instance_source
+from dicomweb.catalog.lookup import InstanceSource, instance_source
 from dicomweb.dicom.target import Target
 from dicomweb.errors import Gone, InvalidRequest, NotAcceptable, NotFound
 from dicomweb.pixels.rendering.presentation import PRESENTATION_STATES, ReferencedImage, referenced_images
@@ -21,44 +21,64 @@ from dicomweb.protocol.rendered_query import Viewport, refuse_for_presentation
 _MOST_IMAGES = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class StatedImage:
+    """An image that a presentation state refers to, and the frames that it wants shown, from 1."""
+
+    source: InstanceSource
+    numbers: Sequence[int]
+
+
 async def plan_presentation(state: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
     """All frames that a presentation state refers to, as it shows them (R-15)."""
     refuse_for_presentation(manner.query)
-    frames, complete = await frames_of(state)
-    if not frames:
+    images, complete = await images_of(state)
+    count = sum(len(image.numbers) for image in images)
+    if not count:
         raise NotAcceptable("None of the images that the presentation state refers to can be shown.")
-    if len(frames) > 1:
-        several = as_rendered(Rendering.PRESENTATION, "", len(frames))
+    if count > 1:
+        several = as_rendered(Rendering.PRESENTATION, "", count)
         chosen = choose(without_wildcards(accept), several, multipart=True)
         if chosen is not None:
-            return _plan_stated(state, frames, chosen, manner, multipart=True, complete=complete)
+            return _plan_stated(state, images, chosen, manner, multipart=True, complete=complete)
         if not takes_anything(accept):
             negotiate(accept, [several], single_item=False)  # raises NotAcceptable
     answer = negotiate(accept, [as_rendered(Rendering.PRESENTATION, "", 1)], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
-    plan = _plan_stated(state, frames[:1], chosen, manner, multipart=answer.multipart, complete=complete)
-    warning = f"The presentation state refers to {len(frames)} frames; this is the first"
-    return replace(plan, warnings=(warning,)) if len(frames) > 1 else plan
+    first = [replace(images[0], numbers=images[0].numbers[:1])]
+    plan = _plan_stated(state, first, chosen, manner, multipart=answer.multipart, complete=complete)
+    warning = f"The presentation state refers to {count} frames; this is the first"
+    return replace(plan, warnings=(warning,)) if count > 1 else plan
 
 
 def _plan_stated(
     state: Subject,
-    frames: Sequence[tuple[Subject, int]],
+    images: Sequence[StatedImage],
     chosen: Chosen,
     manner: Manner,
     *,
     multipart: bool,
     complete: bool,
 ) -> RenderedPlan:
-    showings = [Showing(image, chosen.media_type, manner, (number,), state=state) for image, number in frames]
-    rows = dict.fromkeys(f"{image.source.instance_row:x}" for image, _ in frames)
-    return planned(state, chosen, showings, multipart=multipart, shown=list(rows), complete=complete)
+    showings = _showings(state, images, chosen.media_type, manner)
+    rows = [f"{image.source.instance_row:x}" for image in images]
+    return planned(state, chosen, showings, multipart=multipart, shown=rows, complete=complete)
 
 
-async def frames_of(state: Subject) -> tuple[list[tuple[Subject, int]], bool]:
-    """Every referenced frame that can be shown, in the order of the references; and whether these are all."""
-    found: list[tuple[Subject, int]] = []
+def _showings(
+    state: Subject, images: Sequence[StatedImage], media_type: str, manner: Manner
+) -> Iterator[Showing]:
+    for image in images:
+        # One for each image and no longer: it keeps the metadata that it has read.
+        subject = Subject(state.archive, image.source)
+        for number in image.numbers:
+            yield Showing(subject, media_type, manner, (number,), state=state)
+
+
+async def images_of(state: Subject) -> tuple[list[StatedImage], bool]:
+    """The referenced images that can be shown, in the order of the references; and whether these are all."""
+    found: list[StatedImage] = []
     references = await _references(state)
     complete = len(references) <= _MOST_IMAGES
     for reference in references[:_MOST_IMAGES]:
@@ -66,8 +86,11 @@ async def frames_of(state: Subject) -> tuple[list[tuple[Subject, int]], bool]:
         if image is None:
             complete = False
             continue
-        numbers = reference.frames or range(1, image.frames + 1)
-        found += [(image, number) for number in numbers if 1 <= number <= image.frames]
+        named = tuple(number for number in reference.frames if 1 <= number <= image.frames)
+        numbers = named if reference.frames else range(1, image.frames + 1)
+        complete = complete and len(named) == len(reference.frames)
+        if numbers:
+            found.append(StatedImage(image.source, numbers))
     return found, complete
 
 
@@ -95,8 +118,8 @@ async def _image_of(state: Subject, reference: ReferencedImage) -> Subject | Non
 async def showings_of(state: Subject, media_type: str, manner: Manner) -> AsyncIterator[Showing]:
     """A picture of each frame that the state refers to."""
     manner = _without_own_look(manner)
-    for image, number in (await frames_of(state))[0]:
-        yield Showing(image, media_type, manner, (number,), state=state)
+    for showing in _showings(state, (await images_of(state))[0], media_type, manner):
+        yield showing
 
 
 def _without_own_look(manner: Manner) -> Manner:
@@ -113,15 +136,16 @@ async def plan_image_with_state(
 
     Raises NotFound, Gone, NotAcceptable; InvalidRequest where there is no such state of this image.
     """
-    image = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
+    await instance_source(archive.pool, archive.tenant_id, target)  # 404, 410
     answer = negotiate(accept, [as_rendered(Rendering.IMAGE, "", 1)], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
     state = await _state_of(archive, Target(target.study, *presentation))
-    frames = [frame for frame in (await frames_of(state))[0] if frame[0].source == image.source]
-    if not frames:
+    images = [one for one in (await images_of(state))[0] if one.source.target == target]
+    if not images:
         raise InvalidRequest("The presentation state is none that says how this object is shown.")
-    return _plan_stated(state, frames[:1], chosen, manner, multipart=False, complete=True)
+    first = [replace(images[0], numbers=images[0].numbers[:1])]
+    return _plan_stated(state, first, chosen, manner, multipart=False, complete=True)
 
 
 async def _state_of(archive: Archive, target: Target) -> Subject:
