@@ -21,6 +21,8 @@ from dicomweb.pixels import uploaded
 
 _PIXEL_DATA = "7FE00010"
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
+# Of pixel data that came inline, for the writer.
+_INLINE_PIXELS = "inline pixel data"
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
@@ -60,9 +62,11 @@ class Assembly:
     async def part10(self, attributes: Attributes) -> Iterator[bytes]:
         """The object, in chunks to be taken in a thread. Raises InvalidDicom, then and there too."""
         attributes, uid = self._with_document(attributes), EXPLICIT_LITTLE
-        uri = attributes.get(_PIXEL_DATA, {}).get("BulkDataURI")
-        if uri is not None and uri not in self._inline:
-            parts = self._parts(uri)
+        pixels = attributes.get(_PIXEL_DATA, {})
+        if self._is_inline(pixels):
+            attributes, uid = await asyncio.to_thread(self._inline_pixel_data, attributes)
+        elif "BulkDataURI" in pixels:
+            parts = self._parts(pixels["BulkDataURI"])
             if parts[0].media_type in uploaded.PICTURES:
                 attributes = await self._picture(attributes, parts)
             else:
@@ -85,11 +89,35 @@ class Assembly:
         if self._pixels is not None and uri == self._pixels_uri:
             return self._pixels
         if uri in self._inline:
-            place = self._inline[uri]
-            length = sum(len(piece) for piece in decoded(self._spool.chunks(*place)))
-            return Bulk(length, decoded(self._spool.chunks(*place)))
+            element = {"BulkDataURI": uri}
+            length = sum(len(piece) for piece in self._inline_chunks(element))
+            return Bulk(length, self._inline_chunks(element))
         parts = self._parts(uri)
         return Bulk(sum(part.length for part in parts), self._chunks(parts))
+
+    # --- inline values
+
+    def _is_inline(self, element: Attributes) -> bool:
+        return "InlineBinary" in element or element.get("BulkDataURI") in self._inline
+
+    def _inline_chunks(self, element: Attributes) -> Iterator[bytes]:
+        if "InlineBinary" in element:
+            return decoded([element["InlineBinary"].encode()])
+        return decoded(self._spool.chunks(*self._inline[element["BulkDataURI"]]))
+
+    def _inline_pixel_data(self, attributes: Attributes) -> tuple[Attributes, str]:
+        """Native pixels stay where they are; an encapsulated value, as pydicom's to_json writes it, gets its
+        transfer syntax. In a thread."""
+        element = attributes[_PIXEL_DATA]
+        head = next(self._inline_chunks(element), b"")
+        if not head.startswith(ITEM_TAG):
+            return attributes, EXPLICIT_LITTLE
+        syntax = uploaded.upload_syntax(uploaded.OCTET_STREAM, self._stated_uid, head, native=False)
+        if not syntax.encapsulated:
+            return attributes, EXPLICIT_LITTLE
+        attributes = {**attributes, _PIXEL_DATA: {"vr": "OB", "BulkDataURI": _INLINE_PIXELS}}
+        self._give(attributes, Bulk(0, self._inline_chunks(element)))
+        return attributes, syntax.uid
 
     # --- documents (S-10)
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, RLE_LOSSLESS
-from tests.builders import CT_IMAGE, SECONDARY_CAPTURE, new_uid
+from tests.builders import CT_IMAGE, SECONDARY_CAPTURE, make_dataset, new_uid
 from tests.web.conftest import Client, parts
 from tests.web.uploads import JSON, XML, Part, bulk, metadata_parts, related, store_metadata
 
@@ -281,6 +281,26 @@ def test_what_metadata_says_of_its_own_encoding_does_not_make_an_image_native(
     headers = {"Content-Type": f'multipart/related; type="{JSON}"; boundary=BOUNDARY'}
     assert client.request("POST", "/studies", content=body, headers=headers).status_code == 200
     assert transfer_syntax(client, attributes) == _FOUR + "50"
+
+
+@pytest.mark.parametrize("rows", [48, 600])
+def test_what_pydicom_writes_as_json_is_stored(client: Client, rows: int) -> None:
+    """It gives encapsulated pixel data inline, items and all."""
+    syntax = f"{_FOUR}80"
+    pixels = np.random.default_rng(5).integers(0, 100, (rows, 600), dtype="u1")
+    codestream = bytes(imagecodecs.jpegls_encode(pixels))
+    options: dict[str, Any] = {"rows": rows, "columns": 600, "bits_allocated": 8}
+    for made, uid in (
+        (make_dataset(transfer_syntax_uid=syntax, codestreams=[codestream], **options), syntax),
+        (make_dataset(pixels=pixels.tobytes(), **options), EXPLICIT_LITTLE),
+    ):
+        response = client.request(
+            "POST", "/studies", content=made.to_json(), headers={"Content-Type": "application/dicom+json"}
+        )
+        assert response.status_code == 200, response.text
+        attributes = orjson.loads(made.to_json())
+        assert transfer_syntax(client, attributes) == uid
+        assert frame(client, attributes) == pixels.tobytes()
 
 
 def test_run_length_frames_are_told_by_their_media_type(client: Client) -> None:
