@@ -456,3 +456,11 @@ def test_the_bulkdata_of_a_video_can_be_sought_too(client: Client, fragments: li
     response = client.get(metadata["7FE00010"]["BulkDataURI"], "video/mp4", headers={"Range": "bytes=1-6"})
     assert (response.status_code, response.content) == (206, b"123456")
     assert response.headers["content-range"] == "bytes 1-6/10"
+
+
+def test_pictures_are_made_where_nothing_is_kept(make_client: Any) -> None:
+    client: Client = make_client(cache_bytes=0)
+    path = _stored(client, gray_image())
+    first, second = (client.get(f"{path}/rendered", "image/png") for _ in range(2))
+    assert first.status_code == 200
+    assert first.content == second.content
