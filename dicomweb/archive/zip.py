@@ -14,6 +14,7 @@ from functools import partial
 from hashlib import blake2b
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Body, Literal, body_length
 from dicomweb.archive.reading import closing, read_body
 from dicomweb.archive.represent import part10
@@ -50,10 +51,12 @@ _Named = AsyncIterator[tuple[str, InstanceSource]]
 class ZipPlan:
     """What answers a request for a ZIP archive.
 
-    complete: False when instances are left out. length: in bytes, None when some are re-encoded on the way.
+    complete: False when instances are left out. forms: what ETags say of their content types. length: in
+    bytes, None when some are re-encoded on the way.
     """
 
     complete: bool
+    forms: Sequence[str]
     length: int | None
     version: str
     modified: datetime
@@ -114,6 +117,7 @@ async def plan_zip(
 
     return ZipPlan(
         complete=not survey.left_out,
+        forms=identity_of(survey.forms.values()),
         length=survey.size.total,
         version=f"{found.revision:x}",
         modified=modified,

@@ -30,7 +30,7 @@ def answer_plan(request: Request, plan: RetrievePlan) -> Response | Streamed:
         status = 206
     if plan.parts is not None:
         return answer_parts(request, plan.parts, multipart=plan.multipart, headers=headers, status=status)
-    if not_modified(request, headers):
+    if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     return related_stream(
         request.state.archive,
@@ -47,7 +47,7 @@ def answer_parts(
     request: Request, parts: Sequence[Part], *, multipart: bool, headers: dict[str, str], status: int = 200
 ) -> Response | Streamed:
     """Answer with parts that are all planned. headers: from cache_headers. Raises RangeNotSatisfiable."""
-    if not_modified(request, headers):
+    if status == 200 and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     archive: Archive = request.state.archive
     base, wanted = base_url(request), range_of(request, headers["ETag"], headers.get("Last-Modified", ""))

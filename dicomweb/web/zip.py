@@ -43,9 +43,7 @@ async def zipped(request: Request, wanted: MediaRange) -> Response | Streamed:
     target = target_of(request)  # 400 malformed UID
     dicomdir = _wants_dicomdir(request)  # 400 neither true nor false
     plan = await plan_zip(archive, target, _of_parts(wanted), dicomdir=dicomdir)  # 404, 406, 410
-    headers = cache_headers(
-        plan.version, APPLICATION_ZIP, wanted.transfer_syntax, str(dicomdir), modified=plan.modified
-    )
+    headers = cache_headers(plan.version, APPLICATION_ZIP, *plan.forms, str(dicomdir), modified=plan.modified)
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     if not plan.complete:

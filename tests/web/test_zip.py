@@ -144,6 +144,9 @@ def test_what_is_damaged_is_left_out_and_listed(client: Client) -> None:
     assert len(archive.namelist()) == 2
     assert _path(lost) in archive.read("LEFT-OUT.txt").decode()
     assert client.get(_path(lost), "application/zip").status_code == 500
+    for accept in ("application/zip", 'multipart/related; type="application/dicom"'):
+        kept = client.get(f"/studies/{study}", accept, headers={"If-None-Match": "*"})
+        assert kept.status_code == 206, "no copy of what lacks an instance is the current one"
 
 
 def _lose(client: Client, path: str) -> None:
