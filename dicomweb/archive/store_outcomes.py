@@ -16,6 +16,8 @@ DUPLICATE = 0x0111
 ELEMENTS_DISCARDED = 0xB006
 DOES_NOT_MATCH_SOP_CLASS = 0xB007
 
+_OTHER_PATIENT = "The study holds instances with another Patient ID."
+
 _Reasons = tuple[int | None, int | None, str]
 
 
@@ -35,7 +37,8 @@ def refused(error: InvalidDicom) -> StoreOutcome:
 def settled(one: Accepted, added: Added) -> Iterator[StoreOutcome]:
     """Of every part that is this instance."""
     reasons = _REASONS[added.state]
-    return (_outcome(one.instance, *reasons(warnings)) for warnings in one.told)
+    patient = (_OTHER_PATIENT,) if added.other_patient else ()
+    return (_outcome(one.instance, *reasons(warnings + patient)) for warnings in one.told)
 
 
 def _stored(warnings: tuple[str, ...]) -> _Reasons:

@@ -43,10 +43,12 @@ class Added:
     replaced: the same, and what was there before is an old version now.
     identical: the same data set in the same transfer syntax is there already. kept: other content is there
     and stays, by policy. conflict: the same, and by policy that is a failure.
+    other_patient: it is stored in a study whose instances have another Patient ID (S-29).
     """
 
     sop_instance_uid: str
     state: State
+    other_patient: bool = False
 
 
 async def add_instances(
@@ -61,11 +63,11 @@ async def add_instances(
     lost while the commit was under way: then it may have happened, so the blobs must stay for the sweeper.
     The same holds for a caller that is cancelled here.
     """
-    states: dict[int, State] = {}
+    added: dict[int, Added] = {}
     for turn in _turns(new):
         found = await _add_turn(pool, tenant_id, [new[at] for at in turn], duplicates, blobs)
-        states.update((at, found[new[at].sop_instance_uid]) for at in turn)
-    return [Added(one.sop_instance_uid, states[at]) for at, one in enumerate(new)]
+        added.update((at, found[new[at].sop_instance_uid]) for at in turn)
+    return [added[at] for at in range(len(new))]
 
 
 def _turns(new: Sequence[NewInstance]) -> list[list[int]]:
@@ -82,7 +84,7 @@ def _turns(new: Sequence[NewInstance]) -> list[list[int]]:
 
 async def _add_turn(
     pool: Pool, tenant_id: int, new: Sequence[NewInstance], duplicates: str, blobs: Mapping[str, int]
-) -> dict[str, State]:
+) -> dict[str, Added]:
     """One transaction, tried again when another study's sender got between our look and our insert."""
     for attempt in range(_ATTEMPTS):
         async with indexed_connection(pool) as db:
@@ -102,7 +104,7 @@ async def _add(
     blobs: Mapping[str, int],
     *,
     create: bool,
-) -> dict[str, State]:
+) -> dict[str, Added]:
     """The transaction itself; returns what became of each SOP Instance UID."""
     uids = {one.study_instance_uid for one in new}
     if duplicates == "replace" or create:
@@ -117,7 +119,22 @@ async def _add(
         await _replace(db, tenant_id, replacing, taken, studies, blobs)
     if taken:
         await drop_empty_studies(db, studies)
-    return states
+    strangers = _of_other_patients(new, studies)
+    return {
+        uid: Added(uid, state, other_patient=state == "stored" and uid in strangers)
+        for uid, state in states.items()
+    }
+
+
+def _of_other_patients(new: Sequence[NewInstance], studies: LockedStudies) -> set[str]:
+    """SOP Instance UIDs of those whose Patient ID is not that of their study, or of the others of it."""
+    known = {uid: patient_id for uid, patient_id in studies.patient_ids.items() if patient_id}
+    return {
+        one.sop_instance_uid
+        for one in new
+        if one.study.patient_id
+        and known.setdefault(one.study_instance_uid, one.study.patient_id) != one.study.patient_id
+    }
 
 
 def _state(one: NewInstance, there: Taken | None, duplicates: str) -> State:

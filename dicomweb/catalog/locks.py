@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from asyncpg import Record
+
 from dicomweb.catalog.pool import Connection
 from dicomweb.errors import Unavailable
 
@@ -45,14 +47,16 @@ async def write_transaction(db: Connection, *, hashing: bool = False) -> AsyncIt
 
 @dataclass(frozen=True, slots=True)
 class LockedStudies:
-    """Rows by Study Instance UID. created: some may be new, and are empty until something is added."""
+    """Rows and Patient IDs by Study Instance UID. created: some may be new, and are empty until something is
+    added."""
 
     rows: dict[str, int]
+    patient_ids: dict[str, str | None]
     created: bool = False
 
 
 _LOCK = """
-    SELECT id, study_instance_uid
+    SELECT id, study_instance_uid, patient_id
       FROM study
      WHERE id = ANY (ARRAY (
                SELECT s.id FROM unnest($2::text[]) AS uid, LATERAL (
@@ -65,14 +69,22 @@ _LOCK_OR_CREATE = """
     INSERT INTO study AS s (tenant_id, study_instance_uid, revision, attributes)
     SELECT $1, uid, 0, '' FROM unnest($2::text[]) AS uid ORDER BY uid
         ON CONFLICT (tenant_id, study_instance_uid) DO UPDATE SET revision = s.revision
-    RETURNING id, study_instance_uid
+    RETURNING id, study_instance_uid, patient_id
 """
 
 
 async def lock_studies(db: Connection, tenant_id: int, studies: Iterable[str]) -> LockedStudies:
     """Lock those of the studies that exist."""
-    rows = await db.fetch(_LOCK, tenant_id, list(studies))
-    return LockedStudies({row["study_instance_uid"]: row["id"] for row in rows})
+    return _locked(await db.fetch(_LOCK, tenant_id, list(studies)))
+
+
+def _locked(rows: Iterable[Record], *, created: bool = False) -> LockedStudies:
+    by_uid = {row["study_instance_uid"]: row for row in rows}
+    return LockedStudies(
+        {uid: row["id"] for uid, row in by_uid.items()},
+        {uid: row["patient_id"] for uid, row in by_uid.items()},
+        created,
+    )
 
 
 async def lock_or_create_studies(
@@ -89,8 +101,7 @@ async def lock_or_create_studies(
             return found
         if found.rows:
             raise TryAgain
-    rows = await db.fetch(_LOCK_OR_CREATE, tenant_id, list(studies))
-    return LockedStudies({row["study_instance_uid"]: row["id"] for row in rows}, created=True)
+    return _locked(await db.fetch(_LOCK_OR_CREATE, tenant_id, list(studies)), created=True)
 
 
 _DROP_EMPTY = "DELETE FROM study WHERE id = ANY ($1::bigint[]) AND number_of_instances = 0"

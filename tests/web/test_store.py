@@ -104,6 +104,28 @@ def test_other_content_under_a_known_uid_follows_the_policy(
     assert client.get(f"/studies?StudyInstanceUID={study}").json()[0]["00201208"]["Value"] == [1]
 
 
+def test_an_instance_of_another_patient_is_stored_with_a_warning(client: Client) -> None:
+    study = new_uid()
+
+    def of_patient(patient_id: str) -> bytes:
+        return make_instance(study_instance_uid=study, attributes={"PatientID": patient_id})
+
+    assert client.store(of_patient("A"), of_patient("A")).status_code == 200
+    for instances in ([of_patient("B")], [of_patient("B"), of_patient("C")]):
+        response = client.store(*instances)
+        assert response.status_code == 202
+        warned = [item for item in response.json()["00081199"]["Value"] if "00081196" in item]
+        assert [item["00081196"]["Value"] for item in warned] == [[0xB007]]
+        assert "Patient ID" in response.headers["warning"]
+    assert client.store(of_patient("")).status_code == 200
+    other = new_uid()
+    made = [
+        make_instance(study_instance_uid=other, attributes={"PatientID": patient_id}) for patient_id in "AB"
+    ]
+    assert client.store(*made).status_code == 202
+    assert _stored(client, other) == 2
+
+
 def test_a_large_part_streams_into_a_blob_of_its_own(make_client: Any) -> None:
     client = make_client(small_part_bytes=1000)
     study = new_uid()
