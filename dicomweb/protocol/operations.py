@@ -372,6 +372,7 @@ CAPABILITIES = Operation(
     parameters=(ACCEPT,),
     statuses={
         200: "The description.",
+        400: "The accept parameter is malformed.",
         406: "The Accept header allows no form of the answer.",
     },
     conditional=True,

@@ -42,7 +42,8 @@ def described(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[Describ
 async def options(request: Request) -> Response:
     """The Capabilities Description of the resource and those below it, and its methods."""
     route: ResourceRoute = request.scope["route"]
-    accept = media_ranges(accept_parameters(request)) or media_ranges(request.headers.getlist("accept"))
+    preferred = media_ranges(accept_parameters(request), lenient=False)  # 400 malformed
+    accept = preferred or media_ranges(request.headers.getlist("accept"))
     media_type = best_type(accept, CAPABILITIES.gives)
     if media_type is None:
         raise NotAcceptable("The capabilities are given as WADL or as JSON.", available=CAPABILITIES.gives)

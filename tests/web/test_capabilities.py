@@ -97,6 +97,7 @@ def test_json_says_the_same(client: Client) -> None:
 def test_options_negotiates_and_stays_apart_from_preflight(client: Client) -> None:
     assert client.request("OPTIONS", "/studies", headers={"Accept": "image/png"}).status_code == 406
     assert client.request("OPTIONS", "/studies?accept=application/json").json()
+    assert client.request("OPTIONS", "/studies?accept=nonsense").status_code == 400
     assert client.request("OPTIONS", "/studies", headers={"Accept": "application/*"}).status_code == 200
     asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
     assert client.request("OPTIONS", "/studies", headers=asked).status_code == 204

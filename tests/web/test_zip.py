@@ -190,6 +190,7 @@ def test_a_link_asks_by_its_query(client: Client) -> None:
     star = client.get(f"/studies/{study}?accept=application/zip%3Btransfer-syntax%3D*", browser)
     assert star.headers["content-type"] == "application/zip"
     assert client.get(f"/studies/{new_uid()}?accept=application/zip").status_code == 404
+    assert client.get(f"/studies/{study}?accept=application/zip,nonsense").status_code == 400
 
 
 def test_readers_from_the_front_can_unpack_it(client: Client) -> None:
