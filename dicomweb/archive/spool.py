@@ -24,9 +24,10 @@ class Spool:
     """Write all of it, then read from threads. It goes when nothing refers to it any more."""
 
     def __init__(self, archive: Archive) -> None:
+        """In a thread. Raises Unavailable."""
         self._settings = archive.settings
         self._share = Share(archive.uploads)
-        self._file = _NamelessFile(archive.settings.data)
+        self._file = _NamelessFile(_nameless_descriptor(archive.settings.data))
         self._held = bytearray()
         self._written = 0
         self._unchecked = _WATERMARK_STEP
@@ -58,7 +59,7 @@ class Spool:
         try:
             await asyncio.to_thread(self._file.write, held, place)
         except OSError as error:
-            raise Unavailable("The body of the request cannot be kept on the archive's disk now.") from error
+            raise _unavailable() from error
         self._share.add(-len(held))
 
     def _check_room(self) -> None:
@@ -92,13 +93,24 @@ class Spool:
             yield piece
 
 
+def _unavailable() -> Unavailable:
+    return Unavailable("The body of the request cannot be kept on the archive's disk now.")
+
+
+def _nameless_descriptor(directory: os.PathLike[str]) -> int:
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            return os.dup(file.fileno())
+    except OSError as error:
+        raise _unavailable() from error
+
+
 class _NamelessFile:
     """Closed when the last reference goes, not before: a thread may outlive its cancelled request, and must
     never write into whatever gets the descriptor's number next."""
 
-    def __init__(self, directory: os.PathLike[str]) -> None:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            self.descriptor = os.dup(file.fileno())
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
 
     def __del__(self) -> None:
         os.close(self.descriptor)

@@ -6,11 +6,13 @@ DICOMWEB_TEST_LARGE_MIB: size of the large instance (default 256; the must-show 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from random import Random
 
@@ -213,3 +215,43 @@ def test_sixteen_clients_at_once_fit_in_memory(served: Served, act: str) -> None
     with watched_memory(served) as memory, ThreadPoolExecutor(_CLIENTS) as pool:
         list(pool.map(run, range(_CLIENTS)))
     _check(memory.peak_mib, f"{_CLIENTS} clients: {act}")
+
+
+@pytest.mark.parametrize("form", ["a part of its own", "inline"])
+def test_large_bulkdata_of_metadata_is_stored_in_little_memory(served: Served, form: str) -> None:
+    content = _inline(_uids(form)) if form == "inline" else _apart(_uids(form))
+    media_type = 'multipart/related; type="application/dicom+json"; boundary=x'
+    with watched_memory(served) as memory:
+        response = httpx.post(
+            f"{served.base}/studies",
+            content=content,
+            headers={**JSON, "Content-Type": media_type},
+            timeout=240,
+        )
+    assert response.status_code == 200, response.text
+    _check(memory.peak_mib, f"store metadata, {form}")
+
+
+def _uids(form: str) -> dict[str, object]:
+    """The identity of an instance."""
+    tags = ("00080016", "00080018", "0020000D", "0020000E")
+    return {tag: {"vr": "UI", "Value": [f"2.25.{len(form)}.{at}"]} for at, tag in enumerate(tags)}
+
+
+_METADATA_HEAD = b"--x\r\nContent-Type: application/dicom+json\r\n\r\n"
+
+
+def _apart(attributes: dict[str, object]) -> Iterator[bytes]:
+    pixels = {"7FE00010": {"vr": "OW", "BulkDataURI": "pixels"}}
+    yield _METADATA_HEAD + json.dumps([attributes | pixels]).encode()
+    yield b"\r\n--x\r\nContent-Type: application/octet-stream\r\nContent-Location: pixels\r\n\r\n"
+    yield from repeat(Random(1).randbytes(1 << 20), _LARGE_MIB)
+    yield b"\r\n--x--\r\n"
+
+
+def _inline(attributes: dict[str, object]) -> Iterator[bytes]:
+    pixels = {"7FE00010": {"vr": "OW", "InlineBinary": "@"}}
+    head, _, tail = json.dumps([attributes | pixels]).encode().partition(b"@")
+    yield _METADATA_HEAD + head
+    yield from repeat(b64encode(Random(2).randbytes(3 << 18)), _LARGE_MIB)
+    yield tail + b"\r\n--x--\r\n"
