@@ -74,6 +74,8 @@ _STUDIES_SERVICE = [
     _resource(_STUDY + "/instances", GET=_SEARCH_INSTANCES),
     _resource("/openapi.json", GET=(capabilities.openapi, operations.OPENAPI)),
     _resource("/limits.json", GET=(capabilities.limits, operations.LIMITS)),
+    # Below the base too: that is all that many a proxy forwards.
+    _resource("/wado", GET=_WADO_URI),
     _resource("/series", GET=_SEARCH_SERIES),
     _resource("/instances", GET=_SEARCH_INSTANCES),
     _resource(_SERIES, GET=_RETRIEVE, DELETE=_DELETE),
