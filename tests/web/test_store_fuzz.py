@@ -16,19 +16,19 @@ import orjson
 from dicomweb.dicom.native_xml import native_xml
 from tests.builders import make_instance
 from tests.web.conftest import Client
-from tests.web.test_store_metadata import (
-    COLOUR,
-    GREY,
-    GREY_16,
-    OCTETS,
-    element,
-    jpeg_2000,
-    make_metadata,
-    picture,
-    pixel_description,
-)
+from tests.web.test_store_pixels import COLOUR, GREY, GREY_16, jpeg_2000, picture
 from tests.web.test_store_zip import zipped
-from tests.web.uploads import JSON, XML, bulk, metadata_parts, related
+from tests.web.uploads import (
+    JSON,
+    OCTETS,
+    XML,
+    bulk,
+    element,
+    make_metadata,
+    metadata_parts,
+    pixel_description,
+    related,
+)
 
 _REQUESTS = int(os.environ.get("DICOMWEB_TEST_MUTATIONS", "400"))
 _SEED = 20261121

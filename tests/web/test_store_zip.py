@@ -15,7 +15,7 @@ from pydicom import dcmread
 
 from tests.builders import make_instance, new_uid
 from tests.web.conftest import Client
-from tests.web.test_store_metadata import failures
+from tests.web.uploads import failures
 
 HEADERS = {"Content-Type": "application/zip"}
 
