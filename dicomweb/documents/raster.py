@@ -8,7 +8,7 @@ from collections.abc import Callable
 from PIL import Image, ImageColor, ImageDraw
 
 from dicomweb.documents.drawing import Anchor, Drawing, Label, Path, Points
-from dicomweb.documents.lettering import font, written
+from dicomweb.pixels.lettering import lettered
 
 _FINER = 2
 # Pixels of the enlarged drawing: 96 MiB of RGB.
@@ -60,11 +60,12 @@ def _label(pen: ImageDraw.ImageDraw, label: Label, scale: float, corner: tuple[f
         return
     place = (corner[0] + label.x * scale, corner[1] + label.y * scale)
     stroke = size / 40 if label.bold else 0
+    written, font = lettered(label.text, round(size, 1))
     pen.text(
         place,
-        written(label.text),
+        written,
         fill=label.colour,
-        font=font(round(size, 1)),
+        font=font,
         anchor=_ANCHORS[label.anchor],
         stroke_width=stroke,
     )

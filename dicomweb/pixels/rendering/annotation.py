@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from dicomweb.pixels.lettering import Font, lettered
 
 Attributes = Mapping[str, Any]
 
@@ -81,22 +83,23 @@ def burn_in(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
         return picture
     picture = picture.copy()
     draw = ImageDraw.Draw(picture)
-    font = _font(draw, lines, picture.width, picture.height)
+    size, texts = _fitting(draw, lines, picture.width, picture.height)
     white, black = (255, 0) if picture.mode == "L" else ((255,) * 3, (0,) * 3)
-    step = round(getattr(font, "size", _SMALLEST_FONT) * 1.2)
-    for number, line in enumerate(lines):
+    step = round(size * 1.2)
+    for number, (line, font) in enumerate(texts):
         place = (step // 2, step // 2 + number * step)
         draw.text(place, line, fill=white, font=font, stroke_width=max(step // 12, 1), stroke_fill=black)
     return picture
 
 
-def _font(
+def _fitting(
     draw: ImageDraw.ImageDraw, lines: Sequence[str], width: int, height: int
-) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font in proportion to the picture, smaller where a line would not fit its width."""
+) -> tuple[float, list[tuple[str, Font]]]:
+    """Size and fonts in proportion to the picture, smaller where a line would not fit its width."""
     size = min(max(height * _LINE_SHARE, _SMALLEST_FONT), _LARGEST_FONT)
-    font = ImageFont.load_default(size)
-    longest = max(draw.textlength(line, font=font) for line in lines)
+    texts = [lettered(line, size) for line in lines]
+    longest = max(draw.textlength(line, font=font) for line, font in texts)
     if longest > 0.95 * width:
-        font = ImageFont.load_default(max(size * 0.95 * width / longest, _SMALLEST_FONT))
-    return font
+        size = max(size * 0.95 * width / longest, _SMALLEST_FONT)
+        texts = [lettered(line, size) for line in lines]
+    return size, texts

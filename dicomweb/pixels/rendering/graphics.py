@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from dicomweb.pixels.lettering import lettered
 from dicomweb.pixels.rendering.colour import Rgb, rgb_of_cielab
 from dicomweb.pixels.rendering.placement import Placement
 from dicomweb.pixels.rendering.values import Values
@@ -99,14 +100,9 @@ class _Drawing:
             return
         if anchor and len(box) == 2 and text.text(_ANCHOR_VISIBLE) == "Y":
             self._draw.line([anchor[0], _nearest(box, anchor[0])], fill=colour, width=self._width)
-        size = min(max(min(self._size) / 32, 10), 48)
+        written, font = lettered(words, min(max(min(self._size) / 32, 10), 48))
         self._draw.multiline_text(
-            place,
-            words,
-            fill=colour,
-            font=ImageFont.load_default(size),
-            stroke_width=1,
-            stroke_fill=(0, 0, 0),
+            place, written, fill=colour, font=font, stroke_width=1, stroke_fill=(0, 0, 0)
         )
 
     def _points(self, numbers: list[float], units: str) -> Iterator[Point]:
