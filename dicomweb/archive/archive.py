@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dicomweb.archive.derived import Derived, open_derived
 from dicomweb.archive.uploads import Uploads
+from dicomweb.archive.volume_files import VolumeFiles
 from dicomweb.archive.workers import PixelWorkers
 from dicomweb.blobs import Blobs, open_blobs
 from dicomweb.catalog.pool import Pool, create_pool
@@ -26,6 +27,7 @@ class Archive:
     tenant_id: int = DEFAULT_TENANT
     uploads: Uploads = field(default_factory=Uploads)
     derived: Derived = field(default_factory=Derived)
+    volumes: VolumeFiles = field(default_factory=VolumeFiles)
 
 
 @asynccontextmanager

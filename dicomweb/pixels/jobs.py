@@ -31,6 +31,11 @@ JOBS: dict[str, str] = {
     "video_frame": "dicomweb.documents.video_frame:video_frame_job",
     "picture": "dicomweb.pixels.pictures:native_job",
     "describe_image": "dicomweb.pixels.pictures:describe_job",
+    "volume_slices": "dicomweb.pixels.volume.slices:slices_job",
+    "volume_slice": "dicomweb.pixels.volume.samples:slice_job",
+    "volume_window": "dicomweb.pixels.volume.view:window_job",
+    "volume_view": "dicomweb.pixels.volume.view:view_job",
+    "volume_animation": "dicomweb.pixels.volume.view:animation_job",
 }
 """Job name -> "module:function"."""
 

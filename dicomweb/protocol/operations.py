@@ -160,6 +160,36 @@ _VIEWPORT = Parameter(
     _text(r"^[1-9][0-9]{0,3},[1-9][0-9]{0,3}(,[0-9]{0,4},[0-9]{0,4}(,-?[1-9][0-9]{0,3}){2})?$", "512,512"),
     section="8.3.5.1.3",
 )
+_PICTURE_PARAMETERS = (
+    Parameter(
+        "annotation",
+        "What is written onto the picture: patient, technique or both, with a comma between.",
+        _text(r"^(patient|technique)(,(patient|technique))?$", "patient,technique"),
+        section="8.3.5.1.1",
+    ),
+    Parameter(
+        "quality",
+        "Of lossy coding; other types ignore it.",
+        {"type": "integer", "minimum": 1, "maximum": 100},
+        section="8.3.5.1.2",
+    ),
+    _VIEWPORT,
+    Parameter(
+        "window",
+        "Center, width and function (linear, linear-exact or sigmoid), with commas between.",
+        _text(
+            r"^-?[0-9]{1,5}(\.[0-9]{1,3})?,[1-9][0-9]{0,5},(linear|linear-exact|sigmoid)$",
+            "40,400,linear",
+        ),
+        section="8.3.5.1.4",
+    ),
+    Parameter(
+        "iccprofile",
+        "Colour space of the picture, and whether its profile is embedded.",
+        {"type": "string", "enum": ["no", "yes", "srgb", "adobergb", "rommrgb"]},
+        section="8.3.5.1.5",
+    ),
+)
 RETRIEVE_RENDERED = Operation(
     "retrieveRendered",
     "Retrieve pictures, text or video of the instances or frames.",
@@ -175,35 +205,8 @@ RETRIEVE_RENDERED = Operation(
         "video/mpeg",
     ),
     parameters=(
-        Parameter(
-            "annotation",
-            "What is written onto the picture: patient, technique or both, with a comma between.",
-            _text(r"^(patient|technique)(,(patient|technique))?$", "patient,technique"),
-            section="8.3.5.1.1",
-        ),
-        Parameter(
-            "quality",
-            "Of lossy coding; other types ignore it.",
-            {"type": "integer", "minimum": 1, "maximum": 100},
-            section="8.3.5.1.2",
-        ),
-        _VIEWPORT,
-        Parameter(
-            "window",
-            "Center, width and function (linear, linear-exact or sigmoid), with commas between.",
-            _text(
-                r"^-?[0-9]{1,5}(\.[0-9]{1,3})?,[1-9][0-9]{0,5},(linear|linear-exact|sigmoid)$",
-                "40,400,linear",
-            ),
-            section="8.3.5.1.4",
-        ),
+        *_PICTURE_PARAMETERS,
         Parameter("charset", "Character set of text, before Accept-Charset.", section="8.3.3.2"),
-        Parameter(
-            "iccprofile",
-            "Colour space of the picture, and whether its profile is embedded.",
-            {"type": "string", "enum": ["no", "yes", "srgb", "adobergb", "rommrgb"]},
-            section="8.3.5.1.5",
-        ),
         ACCEPT,
     ),
     statuses=_READ | {206: "The asked range; or all but what cannot be rendered as asked."},
@@ -219,6 +222,101 @@ RETRIEVE_THUMBNAIL = Operation(
     statuses=_READ | {206: "The asked range."},
     conditional=True,
     ranges=True,
+)
+
+_POINT = _text(r"^-?[0-9]{1,3},-?[0-9]{1,3},-?[0-9]{1,3}$", "0,-500,0")
+_VOLUME_PARAMETERS = (
+    Parameter(
+        "volumeinputreference",
+        "UID of a series or an instance of the volume, which frame numbers may follow, with commas between.",
+        _text(r"^[1-9]\.[0-9]\.[1-9][0-9]{1,20}(,[1-9][0-9]{0,2})?$", "1.2.840.113619.2.1"),
+        repeated=True,
+        section="8.3.5.3.1",
+    ),
+    Parameter(
+        "{attribute}",
+        "A matching key as in a search: images that match it are the volume.",
+        repeated=True,
+        section="8.3.5.3.2",
+    ),
+    Parameter(
+        "renderingmethod",
+        "How the samples along a ray become a pixel.",
+        {"type": "string", "enum": ["volume_rendered", "maximum_ip", "minimum_ip", "average_ip"]},
+        section="8.3.5.3.3",
+    ),
+    Parameter(
+        "orientation",
+        "The side of the patient that is looked at; not together with the viewpoint.",
+        {"type": "string", "enum": ["a", "p", "r", "l", "h", "f"]},
+        section="8.3.5.3.4",
+    ),
+    Parameter("viewpointposition", "Where it is seen from: x,y,z in mm.", _POINT, section="8.3.5.3.5"),
+    Parameter("viewpointlookat", "What is in the middle: x,y,z in mm.", _POINT, section="8.3.5.3.6"),
+    Parameter("viewpointup", "What is up: a direction x,y,z.", _POINT, section="8.3.5.3.7"),
+    Parameter(
+        "swivelrange",
+        "Degrees that an animation turns by.",
+        {"type": "number", "minimum": 0.1, "maximum": 360},
+        section="8.3.5.3.9",
+    ),
+    Parameter(
+        "animationstepsize",
+        "Degrees between two pictures of it.",
+        {"type": "number", "minimum": 0.01, "maximum": 360},
+        section="8.3.5.3.11",
+    ),
+    Parameter(
+        "animationrate",
+        "Pictures of it a second.",
+        {"type": "number", "minimum": 0.01, "maximum": 50},
+        section="8.3.5.3.12",
+    ),
+    Parameter(
+        "renderedvolumetricmetadata",
+        "The parameters that were applied, as DICOM JSON, in place of the picture.",
+        {"type": "string", "enum": ["yes"]},
+        section="8.3.5.3.13",
+    ),
+    *_PICTURE_PARAMETERS,
+    ACCEPT,
+)
+
+
+def _volume(name: str, summary: str, section: str, *parameters: Parameter) -> Operation:
+    return Operation(
+        name,
+        summary,
+        section,
+        Resource.RENDERED_VOLUME,
+        gives=("application/dicom+json",),
+        parameters=(*parameters, *_VOLUME_PARAMETERS),
+        statuses=_READ
+        | {
+            206: "The asked range.",
+            400: "The request is malformed, or the images of the target form no volume.",
+            413: "The volume has more frames or voxels than one may have.",
+        },
+        conditional=True,
+        ranges=True,
+    )
+
+
+RETRIEVE_RENDERED_MPR = _volume(
+    "retrieveRenderedMpr",
+    "Retrieve a plane or a slab of the images as a volume, from any side.",
+    "10.4.1.1.7",
+    Parameter(
+        "mprslab",
+        "Thickness in mm; one plane without it.",
+        {"type": "number", "minimum": 0.001, "maximum": 1e6},
+        section="8.3.5.3.8",
+    ),
+)
+RETRIEVE_RENDERED_3D = _volume(
+    "retrieveRendered3d",
+    "Retrieve the images as a volume, projected or lit, from any side.",
+    "10.4.1.1.8",
 )
 
 

@@ -107,6 +107,8 @@ def as_rendered(
 
 def rendered_offers(resource: Resource, stored: Stored) -> list[Offer]:
     """The rendered media types of one part, the default first."""
+    if resource is Resource.RENDERED_VOLUME and stored.category is Category.MULTI_FRAME:
+        return _offers(((ANIMATIONS, _EITHER),))
     if resource is not Resource.RENDERED:
         return _offers(((STILLS, _EITHER),))
     if not stored.decodable:

@@ -24,6 +24,7 @@ from dicomweb.web import (
     search,
     store,
     thumbnail,
+    volume,
     wado_uri,
 )
 from dicomweb.web.resource_route import Handler, ResourceRoute
@@ -36,6 +37,7 @@ def _resource(path: str, **methods: tuple[Handler, Operation]) -> ResourceRoute:
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
+_VOLUME_LEVELS = (_INSTANCE + "/frames/{frames}", _INSTANCE, _SERIES, _STUDY)
 
 _RETRIEVE = (retrieve.instances, operations.RETRIEVE_INSTANCES)
 _THUMBNAIL = (thumbnail.thumbnail, operations.RETRIEVE_THUMBNAIL)
@@ -43,6 +45,8 @@ _WADO_URI = (wado_uri.wado_uri, operations.WADO_URI)
 _BULKDATA = (collections.bulkdata, operations.RETRIEVE_ALL_BULKDATA)
 _PIXELDATA = (collections.pixeldata, operations.RETRIEVE_PIXELDATA)
 _RENDERED = (rendered.rendered, operations.RETRIEVE_RENDERED)
+_RENDERED_MPR = (volume.rendered_mpr, operations.RETRIEVE_RENDERED_MPR)
+_RENDERED_3D = (volume.rendered_3d, operations.RETRIEVE_RENDERED_3D)
 _METADATA = (metadata.metadata, operations.RETRIEVE_METADATA)
 _SEARCH_SERIES = (search.series, operations.SEARCH_SERIES)
 _SEARCH_INSTANCES = (search.instances, operations.SEARCH_INSTANCES)
@@ -71,6 +75,10 @@ _STUDIES_SERVICE = [
     _resource(_INSTANCE + "/thumbnail", GET=_THUMBNAIL),
     _resource(_SERIES + "/thumbnail", GET=_THUMBNAIL),
     _resource(_STUDY + "/thumbnail", GET=_THUMBNAIL),
+    *(_resource(level + "/renderedmpr", GET=_RENDERED_MPR) for level in _VOLUME_LEVELS),
+    *(_resource(level + "/rendered3d", GET=_RENDERED_3D) for level in _VOLUME_LEVELS),
+    # As table 10.4.1-1 of PS3.18 2024e prints it for a study.
+    _resource(_STUDY + "/series/rendered3d", GET=_RENDERED_3D),
     _resource(_STUDY + "/instances", GET=_SEARCH_INSTANCES),
     _resource("/openapi.json", GET=(capabilities.openapi, operations.OPENAPI)),
     _resource("/limits.json", GET=(capabilities.limits, operations.LIMITS)),
