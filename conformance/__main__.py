@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     base_url = options.base_url.rstrip("/")
     headers = dict(line.split(":", 1) for line in options.header)
     with httpx.Client(headers=headers, timeout=options.timeout, trust_env=False) as client:
-        session = Session(base_url, client, options.timeout)
+        session = Session(base_url, client, options.timeout, wado_uri=options.wado_uri)
         if not _reachable(session):
             return 2
         results = run_checks(session, checks, _progress(len(checks), options.quiet))
@@ -52,6 +52,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--base-url", required=True, help="DICOMweb base, e.g. http://127.0.0.1:8080/dicomweb"
     )
+    parser.add_argument("--wado-uri", default="", metavar="URL", help="of WADO-URI; /wado of the same host")
     parser.add_argument("--json", metavar="FILE", help="write the verdicts as JSON")
     parser.add_argument("--only", metavar="REGEX", default="", help="requirement ids or check names to run")
     parser.add_argument("--strict", action="store_true", help="[expected] and [beyond] failures count too")

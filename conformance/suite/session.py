@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -64,7 +65,10 @@ def first(attributes: Attributes, tag: str, default: Any = None) -> Any:
 
 @dataclass(slots=True)
 class Session:
-    """The server under test. root: prefix of every UID of this run; token: in every Accession Number."""
+    """The server under test. root: prefix of every UID of this run; token: in every Accession Number.
+
+    wado_uri: URL of WADO-URI, /wado of the same host unless given.
+    """
 
     base_url: str
     client: httpx.Client
@@ -72,8 +76,14 @@ class Session:
     root: str = field(default_factory=lambda: f"2.25.{uuid.uuid4().int % 10**30 + 10**30}")
     observed: list[Observed] = field(default_factory=list)
     studies: set[str] = field(default_factory=set)
+    wado_uri: str = ""
     _made: dict[str, Any] = field(default_factory=dict)
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.wado_uri:
+            url = urlsplit(self.base_url)
+            self.wado_uri = f"{url.scheme}://{url.netloc}/wado"
 
     @property
     def token(self) -> str:

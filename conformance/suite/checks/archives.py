@@ -1,110 +1,152 @@
-"""ZIP archives, and the collections of bulkdata and pixel data (Sup 211, PS3.18 10.4.1)."""
+"""ZIP archives, down and up (PS3.18 as of Supplement 211)."""
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
-from collections.abc import Iterator
-from typing import Any
 
-from conformance.suite.check import expect, expect_equal, shows
+from conformance.suite.check import Failed, expect, expect_equal, shows
 from conformance.suite.checks import pictures
 from conformance.suite.checks.library import library
+from conformance.suite.checks.retrieve import one_file
+from conformance.suite.multipart import BOUNDARY, write_related
+from conformance.suite.objects import Instance, make, native_image
+from conformance.suite.part10 import EXPLICIT
 from conformance.suite.reader import read_file
-from conformance.suite.session import Session
+from conformance.suite.session import STORED, Session
 
 ZIP = "application/zip"
-_SOP_INSTANCE_UID = 0x00080018
-_PIXELS = ("/7FE00008", "/7FE00009", "/7FE00010")
 
 
-def _unpacked(session: Session, path: str, *, accept: str = ZIP, query: str = "") -> dict[str, bytes]:
-    response = session.get(path, accept=accept, query=query)
-    expect_equal(response.status_code, 200, f"{path[-20:]} as {accept}")
-    expect_equal(response.headers.get("content-type", "").partition(";")[0], ZIP, "Content-Type")
-    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
-        expect(archive.testzip() is None, "a file of the archive is damaged")
-        return {name: archive.read(name) for name in archive.namelist()}
+def _archive(session: Session, path: str, query: str = "", accept: str = ZIP) -> dict[str, bytes]:
+    """Names and contents of the files of a ZIP answer."""
+    response = session.get(path, query=query, accept=accept)
+    expect_equal(response.status_code, 200, f"{path[-12:]} as {accept}")
+    expect(
+        response.headers.get("content-type", "").startswith(ZIP), f"{response.headers.get('content-type')}"
+    )
+    return _files(response.content)
 
 
-def _instances(files: dict[str, bytes]) -> set[str]:
-    return {read_file(data).elements()[_SOP_INSTANCE_UID].text for data in files.values()}
+def _files(data: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            expect(archive.testzip() is None, "a wrong checksum")
+            return {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile as error:
+        raise Failed(f"no ZIP archive: {error}") from error
 
 
 @shows("M-08")
-def zip_of_study_series_and_instance(session: Session) -> str:
+def studies_series_and_instances_as_zip(session: Session) -> str:
     alpha = library(session).alpha
-    for path, wanted in (
-        (alpha[0].study_path, {one.sop for one in alpha}),
-        (alpha[0].series_path, {one.sop for one in alpha if one.series == alpha[0].series}),
-        (alpha[0].path, {alpha[0].sop}),
-    ):
-        files = _unpacked(session, path)
-        expect_equal(_instances(files), wanted, "instances in the archive")
-        expect(not any(name.startswith("/") or ".." in name for name in files), "a name that leads elsewhere")
-    return "each instance is a file"
-
-
-@shows("M-08")
-def zip_in_a_transfer_syntax(session: Session) -> str:
+    for path, wanted in ((alpha[0].study_path, 3), (alpha[0].series_path, 2), (alpha[0].path, 1)):
+        files = _archive(session, path)
+        found = {read_file(content).elements()[0x00080018].text for content in files.values()}
+        sops = {one.sop for one in alpha if one.path.startswith(path)}
+        expect_equal((len(files), found), (wanted, sops), "files and instances")
+        for name in files:
+            safe = not name.startswith("/") and ".." not in name.split("/") and "\\" not in name
+            expect(safe, f"a name of {name!r}")
+        syntaxes = {read_file(content).transfer_syntax_uid for content in files.values()}
+        expect_equal(syntaxes, {EXPLICIT}, "transfer syntaxes")
     image = pictures.compressed(session, "90")
-    for parameter, wanted in (
-        ("; transfer-syntax=*", image.transfer_syntax_uid),
-        ("; transfer-syntax=1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1"),
-    ):
-        (data,) = _unpacked(session, image.path, accept=ZIP + parameter).values()
-        expect_equal(read_file(data).transfer_syntax_uid, wanted, parameter)
-    return "as stored and uncompressed"
+    (content,) = _archive(session, image.path, accept=f"{ZIP}; transfer-syntax={EXPLICIT}").values()
+    expect_equal(read_file(content).transfer_syntax_uid, EXPLICIT, "with transfer-syntax")
+    (content,) = _archive(session, image.path, accept=f"{ZIP}; transfer-syntax=*").values()
+    expect_equal(read_file(content).transfer_syntax_uid, image.transfer_syntax_uid, "with transfer-syntax=*")
+    again = [session.get(alpha[0].study_path, accept=ZIP) for _ in range(2)]
+    expect(again[0].content == again[1].content, "two answers differ")
+    named = again[0].headers.get("content-disposition", "")
+    expect("filename" in named, f"Content-Disposition {named or 'absent'}")
+    return f"3, 2, 1 files; {named}"
 
 
 @shows("M-08")
-def zip_with_a_directory(session: Session) -> str:
-    image = pictures.native(session)
-    files = _unpacked(session, image.study_path, query="dicomdir=true")
-    expect("DICOMDIR" in files, f"no DICOMDIR among {len(files)} files")
-    directory = read_file(files.pop("DICOMDIR")).elements()
-    expect(0x00041220 in directory, "no Directory Record Sequence")
-    for name in files:
-        steps = name.split("/")
-        expect(all(len(step) <= 8 and step == step.upper() for step in steps), f"{name} is no File ID")
-    return f"a directory of {len(files)} files"
+def zip_with_a_dicomdir(session: Session) -> str:
+    alpha = library(session).alpha
+    files = _archive(session, alpha[0].study_path, "dicomdir=true")
+    expect("DICOMDIR" in files, f"files {sorted(files)[:4]}")
+    directory = read_file(files["DICOMDIR"])
+    expect_equal(directory.meta[0x00020002].text, "1.2.840.10008.1.3.10", "its SOP Class")
+    records = directory.elements()[0x00041220].items or ()
+    named = ["/".join(one[0x00041500].text.split("\\")) for one in records if 0x00041500 in one]
+    expect_equal(sorted(named), sorted(set(files) - {"DICOMDIR"}), "Referenced File IDs")
+    steps = [step for name in named for step in name.split("/")]
+    expect(all(re.fullmatch("[A-Z0-9_]{1,8}", step) for step in steps), f"File IDs {named[:3]}")
+    kinds = sorted({one[0x00041430].text for one in records})
+    expect({"PATIENT", "STUDY", "SERIES"} <= set(kinds), f"records {kinds}")
+    return f"{len(records)} records that name {len(named)} files"
 
 
-def _uris(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _uris(item)
-    elif isinstance(value, dict):
-        if isinstance(value.get("BulkDataURI"), str):
-            yield value["BulkDataURI"]
-        for item in value.values():
-            yield from _uris(item)
+def _zip(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
-@shows("W-07", "W-40", "G-63")
-def bulkdata_of_study_series_and_instance(session: Session) -> str:
-    image = pictures.document(session)
-    count = 0
-    for path in (image.study_path, image.series_path, image.path):
-        wanted = sorted(_uris(session.metadata(path)))
-        parts = session.parts(
-            path + "/bulkdata", 'multipart/related; type="application/octet-stream", */*;q=0.1'
-        )
-        expect_equal(
-            sorted(part.headers.get("content-location", "") for part in parts), wanted, "Content-Location"
-        )
-        count += len(parts)
-    return f"{count} values under the URIs of metadata"
+def _made(session: Session, count: int) -> list[Instance]:
+    made = [native_image(session) for _ in range(count)]
+    session.studies.update(one.study for one in made)
+    return made
 
 
-@shows("W-07", "W-40")
-def pixel_data_of_study_series_and_instance(session: Session) -> str:
-    image = pictures.native(session)
-    for path in (image.study_path, image.series_path, image.path):
-        parts = session.parts(path + "/pixeldata", 'multipart/related; type="application/octet-stream"')
-        expect(parts, "no pixel data")
-        places = [part.headers.get("content-location", "") for part in parts]
-        expect(all(place.endswith(_PIXELS) for place in places), "something else than pixel data")
-    report = pictures.text_report(session)
-    expect_equal(session.get(report.path + "/pixeldata").status_code, 404, "pixel data of a report")
-    return "top-level pixel data alone"
+@shows("S-14")
+def zip_archives_are_stored(session: Session) -> str:
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        one, two = _made(session, 2)
+        files = {"a/b/one.dcm": one.data, "two": two.data, "a/": b"", "DICOMDIR": b"x" * 200}
+        answer = session.store_body(_zip(files, compression), ZIP)
+        expect(answer.status in (200, 202), f"status {answer.status}")
+        expect_equal(sorted(answer.stored), sorted([one.sop, two.sop]), "stored")
+        for instance in (one, two):
+            expect(one_file(session, instance, STORED).dataset == instance.dataset, "other bytes")
+    back = _archive(session, one.study_path)
+    answer = session.store_body(_zip(back), ZIP)
+    expect_equal((answer.status, answer.stored), (200, [one.sop]), "what was downloaded, uploaded again")
+    return "stored and deflated, in folders, a DICOMDIR passed over; a downloaded one goes up again"
+
+
+@shows("S-14", "B-04", bad_input=True)
+def broken_zip_archives_are_refused(session: Session) -> str:
+    (good,) = _made(session, 1)
+    whole = _zip({"one": good.data})
+    bomb = _zip({"bomb": bytes(300 << 20)})
+    cases = {
+        "no ZIP": b"PK\3\4nonsense" * 20,
+        "empty": b"",
+        "cut off": whole[: len(whole) // 2],
+        "a bomb": bomb,
+    }
+    seen = []
+    for what, body in cases.items():
+        status = session.store_body(body, ZIP).status
+        expect(400 <= status < 500, f"{what}: {status}")
+        seen.append(f"{what} {status}")
+    mixed = session.store_body(_zip({"notes.txt": b"hello" * 50, "one": good.data}), ZIP)
+    expect_equal((mixed.status, mixed.stored), (202, [good.sop]), "a text file beside an instance")
+    return ", ".join(seen) + "; a text file beside an instance 202"
+
+
+@shows("S-14", "S-25")
+def put_replaces_what_is_there(session: Session) -> str:
+    first = make(session, StudyDescription="before")
+    session.stored(first)
+    second = make(session, study=first.study, series=first.series, sop=first.sop, StudyDescription="after")
+    body = write_related([({"Content-Type": "application/dicom"}, second.data)])
+    response = session.send(
+        "PUT",
+        first.study_path,
+        accept="application/dicom+json",
+        headers={"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'},
+        content=body,
+    )
+    if response.status_code == 405:
+        return "PUT is not offered: 405"
+    expect_equal(response.status_code, 200, "status")
+    (found,) = session.metadata(first.path)
+    expect_equal(found["00081030"]["Value"], ["after"], "Study Description")
+    return "the new content is served"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from conformance.suite.objects import (
     CT,
     Instance,
@@ -17,6 +19,18 @@ from conformance.suite.session import Session
 def native(session: Session) -> Instance:
     """One uncompressed 16-bit CT image."""
     return _stored(session, "a native image", lambda: native_image(session, sop_class=CT))
+
+
+def settled(session: Session) -> Instance:
+    """Four native frames stored seconds ago: dates count seconds, so an answer may not tell younger ones."""
+
+    def store(run: Session) -> Instance:
+        image = native_image(run, frames=4)
+        run.stored(image)
+        time.sleep(3)
+        return image
+
+    return session.once("an image of three seconds ago", store)
 
 
 def native_frames(session: Session) -> Instance:
