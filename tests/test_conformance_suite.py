@@ -17,12 +17,16 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, lists
+from PIL import Image
 from pydicom.encaps import generate_frames
 
+from conformance import results
 from conformance.__main__ import main
 from conformance.suite.check import REGISTRY, Check, Failed, Skipped, expect
 from conformance.suite.checks import MODULES
 from conformance.suite.checks.json_rules import violations
+from conformance.suite.drawn import linear, linear_exact, sigmoid
+from conformance.suite.image_files import gif_outline, jpeg_outline, read_picture, read_png
 from conformance.suite.multipart import BOUNDARY, read_related, write_related
 from conformance.suite.objects import Form, compressed_image, make, native_image, rle_image
 from conformance.suite.part10 import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, attributes
@@ -258,3 +262,50 @@ def test_every_object_has_fresh_uids() -> None:
     one, two = make(_session()), make(_session())
     assert len({one.study, one.series, one.sop, two.study, two.series, two.sop}) == 6
     assert all(len(uid) <= 64 for uid in (one.study, one.series, one.sop))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+def test_the_png_reader_agrees_with_pillow(mode: str) -> None:
+    pixels = bytes((index * index * 7) >> 5 & 0xFF for index in range(31 * 17 * 3))
+    image = Image.frombytes("RGB", (31, 17), pixels).convert(mode)
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    seen = read_png(written.getvalue())
+    wanted = image.convert("RGB") if mode == "P" else image
+    assert (seen.width, seen.height, seen.samples) == (31, 17, wanted.tobytes())
+    with pytest.raises(Failed):
+        read_png(written.getvalue()[:-20])
+
+
+def test_outlines_of_jpeg_and_gif() -> None:
+    jpeg = SAMPLES["50"].frames[0]
+    outline = jpeg_outline(jpeg)
+    assert (outline.frame, outline.precision, outline.width, outline.height) == (0xC0, 8, 20, 24)
+    assert jpeg_outline(SAMPLES["70"].frames[0]).frame == 0xC3
+    decoded = read_picture(jpeg)
+    assert max(abs(a - b) for a, b in zip(decoded.samples, picture("smooth8", 0), strict=True)) <= 6
+    frames = [Image.new("L", (9, 7), grey) for grey in (0, 200)]
+    written = io.BytesIO()
+    frames[0].save(written, "GIF", save_all=True, append_images=frames[1:])
+    assert gif_outline(written.getvalue()) == (9, 7, 2)
+
+
+def test_windows_by_hand() -> None:
+    assert [linear(value, 128, 256) for value in (0, 127.5, 255)] == [0, 127.5, 255]
+    assert [linear(value, 600, 1) for value in (599, 599.5, 600)] == [0, 0, 255]
+    assert linear_exact(40, 40, 400) == sigmoid(40, 40, 400) == 127.5
+
+
+def test_results_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    requirement = {"id": "A-01", "section": "1", "level": "core", "title": "a | b", "checks": []}
+    arguments = []
+    for name, outcome in (("one 1.0", "pass"), ("two 2.0", "FAIL")):
+        report = {"date": "2026-01-02", "requirements": [{**requirement, "outcome": outcome, "seen": "x"}]}
+        path = tmp_path / f"{outcome}.json"
+        path.write_text(json.dumps(report))
+        arguments.append(f"{name}={path}")
+    assert results.main(arguments) == 0
+    page = capsys.readouterr().out
+    assert "| A-01 | core | a \\| b | pass | **fail** |" in page
+    assert "| one 1.0 | 2026-01-02 | 1 / 0 / 0 | 0 / 0 / 0 | 0 / 0 / 0 |" in page
+    assert "What was seen" not in page

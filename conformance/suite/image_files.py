@@ -60,7 +60,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     while position + 12 <= len(data):
         (length,) = struct.unpack(">I", data[position : position + 4])
         body = data[position + 4 : position + 8 + length]
-        (checksum,) = struct.unpack(">I", data[position + 8 + length : position + 12 + length])
+        checksum = int.from_bytes(data[position + 8 + length : position + 12 + length], "big")
         expect(zlib.crc32(body) == checksum, f"checksum of PNG chunk {body[:4]!r}")
         yield body[:4], body[4:]
         if body[:4] == b"IEND":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from conformance.suite.requirements import Requirement
@@ -89,6 +90,7 @@ def as_json(base_url: str, found: Iterable[Verdict], results: Mapping[str, Resul
     """Everything, for machines."""
     return {
         "base_url": base_url,
+        "date": datetime.now(UTC).date().isoformat(),
         "requirements": [asdict(one) for one in found],
         "checks": [asdict(one) for one in results.values()],
     }

@@ -232,7 +232,7 @@ def foreign_hosts_and_origins_are_refused(session: Session) -> str:
 
 @shows("H-12")
 def wrong_methods_are_405_with_allow(session: Session) -> str:
-    for method, path in (("PUT", "/studies"), ("POST", pictures.native(session).path + "/metadata")):
+    for method, path in (("PATCH", "/studies"), ("POST", pictures.native(session).path + "/metadata")):
         response = session.send(method, path, content=b"")
         expect_equal(response.status_code, 405, f"{method} {path[-9:]}")
         expect("GET" in response.headers.get("allow", ""), f"Allow {response.headers.get('allow')!r}")

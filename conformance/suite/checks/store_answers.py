@@ -160,3 +160,17 @@ def other_content_types_are_415(session: Session) -> str:
     response = session.send("POST", "/studies", content=b"abc")
     expect(response.status_code in (400, 415), f"no Content-Type: {response.status_code}")
     return "text/plain, octet-stream, form-data: 415"
+
+
+@shows("S-29")
+def another_patient_in_a_study_is_noticed(session: Session) -> str:
+    first_one = make(session, PatientID="CONFORMANCE-1")
+    session.stored(first_one)
+    other = make(session, study=first_one.study, series=first_one.series, PatientID="CONFORMANCE-2")
+    answer = session.store(other)
+    warned = [first(item, "00081196") for item in answer.items("00081199")]
+    expect(
+        (answer.status == 202 and warned and warned[0]) or (answer.status == 409 and answer.failed),
+        f"{answer.status}, warnings {warned}, failures {answer.failed}",
+    )
+    return f"{answer.status}, {f'warning 0x{warned[0]:04X}' if warned else 'refused'}"

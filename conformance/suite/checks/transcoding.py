@@ -62,7 +62,7 @@ def _frame(session: Session, image: Instance, number: int, accept: str = OCTETS)
 def _again(session: Session, file: File) -> Instance:
     """The instance of an answer, stored anew under another UID so that the server's own decoder reads it."""
     elements = file.elements()
-    body = _renamed(file, elements[0x00080018].value, session.new_uid())
+    body = _renamed(session, file, elements[0x00080018].value)
     elements[0x00080018] = Read("UI", body[1])
     uids = {tag: elements[tag].text for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016)}
     answer = session.store_parts([body[0]])
@@ -73,11 +73,13 @@ def _again(session: Session, file: File) -> Instance:
     )  # fmt: skip
 
 
-def _renamed(file: File, old: bytes, new: str) -> tuple[bytes, bytes]:
-    """The file with another SOP Instance UID of the same length."""
-    uid = new.encode().ljust(len(old), b"0")[: len(old)]
-    uid = uid[:-1] + b"\0" if old.endswith(b"\0") else uid
-    expect(len(uid) == len(old), "no UID of that length")
+def _renamed(session: Session, file: File, old: bytes) -> tuple[bytes, bytes]:
+    """The file with another SOP Instance UID of the same length, and that UID."""
+    text = old.rstrip(b"\0").decode()
+    digits = len(text) - len(session.root) - 1
+    number = 2 * 10 ** (digits - 1) + int(session.new_uid().rpartition(".")[2])
+    uid = f"{session.root}.{number}".encode().ljust(len(old), b"\0")
+    expect(len(uid) == len(old), "no UID of that length is left")
     meta = file.meta[0x00020003].value
     head = _part10_head(file).replace(meta, uid)
     if file.transfer_syntax_uid != DEFLATED:
