@@ -27,7 +27,7 @@ from dicomweb.protocol.volume_query import Reformat, VolumeQuery
 _AT_A_TIME = 4
 # Sample points of one picture: what takes a worker some seconds. Blending costs more than comparing.
 _MOST_SAMPLES = {"VOLUME_RENDERED": 32 << 20}
-_MOST_PROJECTED = 80 << 20
+_MOST_PROJECTED = 64 << 20
 # Each picture of an animation has this share of it.
 _ANIMATED_SHARE = 8
 _VOXEL_BYTES = 4

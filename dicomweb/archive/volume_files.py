@@ -36,19 +36,20 @@ class VolumeFile:
             disk = os.statvfs(directory)
             if disk.f_bavail * disk.f_frsize < length + min_free_bytes:
                 raise Unavailable("The archive's disk is too full to make a volume.", retry_after=60)
-            descriptor, self.path = tempfile.mkstemp(dir=directory, prefix="volume-")
+            self._descriptor, self.path = tempfile.mkstemp(dir=directory, prefix="volume-")
         except OSError:
             raise Unavailable("A volume cannot be kept on the archive's disk now.") from None
-        self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115  (closed with the volume)
-        weakref.finalize(self, _remove, self.path)
-        os.ftruncate(descriptor, length)
+        # With the last reference, not before: a thread may outlive its cancelled request, and must never
+        # write into whatever gets the descriptor's number next.
+        weakref.finalize(self, _discard, self._descriptor, self.path)
+        os.ftruncate(self._descriptor, length)
 
     def write(self, data: bytes, place: int) -> None:
         """Put bytes at a place. Raises Unavailable."""
         view = memoryview(data)
         try:
             while view:
-                written = os.pwrite(self._file.fileno(), view, place)
+                written = os.pwrite(self._descriptor, view, place)
                 place, view = place + written, view[written:]
         except OSError:
             raise Unavailable("A volume cannot be kept on the archive's disk now.") from None
@@ -60,6 +61,11 @@ class VolumeFile:
         except OSError:
             return False
         return True
+
+
+def _discard(descriptor: int, path: str) -> None:
+    os.close(descriptor)
+    _remove(path)
 
 
 def _remove(path: str) -> None:

@@ -120,6 +120,8 @@ async def _frames(
     archive: Archive, target: Target, subjects: Sequence[Subject], query: VolumeQuery
 ) -> list[Frame]:
     """Every frame of the input with its place, as far as it matches."""
+    if not subjects:
+        return []
     keys = compile_filter(query.keys) if query.keys else None
     frames: list[Frame] = []
     left = iter(subjects)

@@ -208,7 +208,7 @@ def _references(query: bytes) -> tuple[tuple[str, int | None], ...]:
                 if found and found[-1] == (uid, None) and uid:
                     found.pop()
                 found.append((uid, int(value)))
-            elif is_uid(value, strict=False):
+            elif "." in value and is_uid(value, strict=False):
                 uid = value
                 found.append((uid, None))
             else:

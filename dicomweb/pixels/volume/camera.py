@@ -148,7 +148,7 @@ def raster_of(camera: Camera, grid: Grid, *, slab: float | None, most_samples: i
 
 
 def _spacing(grid: Grid, side: float, *, projected: bool) -> float:
-    """The shortest side of a voxel; of a small volume that is projected less, so that its surface is smooth."""
+    """The shortest side of a voxel; less where a small volume is projected: its surface is smooth then."""
     if not projected:
         return grid.finest
     return min(grid.finest, max(side / _PROJECTED_SIDE, grid.finest / _FINER))
