@@ -50,7 +50,8 @@ class Showing:
     """What of an instance is shown, and as what.
 
     numbers: of the frames, from 1; one for a still, several for an animation, none for what has no frames.
-    icon: of a thumbnail that would show who the patient is. state: presentation state that says how.
+    icon: of a thumbnail that would show who the patient is. state: presentation state that says how. maker:
+    makes the picture of several frames; beside: what it is made of, beside the subject's frames of numbers.
     """
 
     subject: Subject
@@ -60,14 +61,14 @@ class Showing:
     thumbnail: bool = False
     icon: bool = False
     state: Subject | None = None
+    maker: Callable[[Showing], Awaitable[bytes]] | None = field(default=None, compare=False)
+    beside: Sequence[str | int | InstanceSource] = ()
 
     @property
     def location(self) -> str:
         """The resource path of what is shown."""
-        if self.state is not None:
-            return f"{self.state.source.target.path}/rendered"
-        path, frames = self.subject.source.target.path, self.subject.frames
-        if len(self.numbers) == 1 and frames > 1:
+        path, frames = (self.state or self.subject).source.target.path, self.subject.frames
+        if len(self.numbers) == 1 and frames > 1 and self.state is None:
             path += f"/frames/{self.numbers[0]}"
         return f"{path}/{'thumbnail' if self.thumbnail else 'rendered'}"
 
@@ -79,8 +80,9 @@ class Showing:
         form = (self.media_type, repr(self.manner.query), str(self.thumbnail))
         key: list[str | int | InstanceSource] = [self.subject.source, "rendered", *form, *self.numbers]
         if self.state is not None:
-            key.append(self.state.source)
-        content_type, make = self.media_type, _thumbnail if self.thumbnail else _MAKERS[rendering]
+            key += [self.state.source, *self.beside]
+        content_type = self.media_type
+        make = _thumbnail if self.thumbnail else self.maker or _MAKERS[rendering]
         if self.media_type.startswith("text/"):
             charset = self.manner.charset(self.media_type)
             key += [charset, self.manner.base]
@@ -119,7 +121,7 @@ async def _image(showing: Showing) -> bytes:
         frames, bulk = [], []
         for number, display in zip(showing.numbers, displays, strict=True):
             frames.append(await subject.frame(number))
-            bulk += await _bulk(showing, bulk_paths(display))
+            bulk += await bulk_of(subject, showing.state, bulk_paths(display))
             if len(displays) > 1 and sum(map(len, frames)) + sum(map(len, bulk)) > _MOST_ANIMATED_BYTES:
                 raise DecodeFailed("The frames are too large for one animation.")
         return frames + bulk
@@ -132,13 +134,13 @@ async def _image(showing: Showing) -> bytes:
     return await subject.archive.workers.run(job, parameters, buffers, result_bytes=length)
 
 
-async def _bulk(showing: Showing, paths: Sequence[str]) -> list[bytes]:
-    """Bulkdata values of the image, and of the presentation state."""
+async def bulk_of(image: Subject, state: Subject | None, paths: Sequence[str]) -> list[bytes]:
+    """Bulkdata values of an image, and of its presentation state."""
     found: list[bytes] = []
     for path in paths:
-        owner = showing.subject
-        if showing.state is not None and path.startswith(STATE_PATH):
-            owner, path = showing.state, path.removeprefix(STATE_PATH)
+        owner = image
+        if state is not None and path.startswith(STATE_PATH):
+            owner, path = state, path.removeprefix(STATE_PATH)
         found += await owner.bulk([(path, None)])
     return found
 
@@ -225,7 +227,7 @@ async def _thumbnail(showing: Showing) -> bytes:
     """A small picture; an icon of what has none, or none that can be made."""
     with suppress(DecodeFailed):
         if showing.numbers:
-            return await _image(showing)
+            return await (showing.maker or _image)(showing)
         if not showing.icon and showing.subject.rendering in _DRAWN:
             return await _MAKERS[showing.subject.rendering](showing)
     return await _icon(showing)

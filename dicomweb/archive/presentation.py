@@ -2,124 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.composed import Subtracted, overlay
 from dicomweb.archive.pictures import Manner, Showing
-from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
+from dicomweb.archive.rendered_plan import RenderedPlan, takes_anything, without_wildcards
+from dicomweb.archive.stated import Stated, StatedFrame, by_image, stated
 from dicomweb.archive.subjects import Subject
-from dicomweb.catalog.lookup import InstanceSource, instance_source
+from dicomweb.catalog.lookup import instance_source
 from dicomweb.dicom.target import Target
-from dicomweb.errors import Gone, InvalidRequest, NotAcceptable, NotFound
-from dicomweb.pixels.rendering.presentation import PRESENTATION_STATES, ReferencedImage, referenced_images
+from dicomweb.errors import DecodeFailed, Gone, InvalidRequest, NotAcceptable, NotFound
+from dicomweb.pixels.rendering.masks import subtraction_of
 from dicomweb.protocol.negotiate import Acceptable, Chosen, choose, negotiate
 from dicomweb.protocol.rendered_forms import Rendering, as_rendered
 from dicomweb.protocol.rendered_query import Viewport, refuse_for_presentation
 
-# Each costs a look into the catalog before the answer begins.
-_MOST_IMAGES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class StatedImage:
-    """An image that a presentation state refers to, and the frames that it wants shown, from 1."""
-
-    source: InstanceSource
-    numbers: Sequence[int]
+# Images that are looked for where one is wanted: what is there mostly comes first.
+_MOST_FOR_ONE = 8
 
 
 async def plan_presentation(state: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
     """All frames that a presentation state refers to, as it shows them (R-15)."""
     refuse_for_presentation(manner.query)
-    images, complete = await images_of(state)
-    count = sum(len(image.numbers) for image in images)
+    shown = await stated(state)
+    count = len(shown.frames)
     if not count:
         raise NotAcceptable("None of the images that the presentation state refers to can be shown.")
+    _refuse_the_unrelated(shown)
     if count > 1:
         several = as_rendered(Rendering.PRESENTATION, "", count)
         chosen = choose(without_wildcards(accept), several, multipart=True)
         if chosen is not None:
-            return _plan_stated(state, images, chosen, manner, multipart=True, complete=complete)
+            return _plan_stated(state, shown, shown.frames, chosen, manner, multipart=True)
         if not takes_anything(accept):
             negotiate(accept, [several], single_item=False)  # raises NotAcceptable
     answer = negotiate(accept, [as_rendered(Rendering.PRESENTATION, "", 1)], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
-    first = [replace(images[0], numbers=images[0].numbers[:1])]
-    plan = _plan_stated(state, first, chosen, manner, multipart=answer.multipart, complete=complete)
+    plan = _plan_stated(state, shown, shown.frames[:1], chosen, manner, multipart=answer.multipart)
     warning = f"The presentation state refers to {count} frames; this is the first"
     return replace(plan, warnings=(warning,)) if count > 1 else plan
 
 
+def _refuse_the_unrelated(shown: Stated) -> None:
+    """A blending state whose images cannot be laid over each other gives no picture at all."""
+    try:
+        overlay(shown, shown.frames[0])
+    except DecodeFailed as error:
+        raise NotAcceptable(f"The presentation state cannot be rendered. {error.message}") from None
+
+
 def _plan_stated(
     state: Subject,
-    images: Sequence[StatedImage],
+    shown: Stated,
+    frames: Sequence[StatedFrame],
     chosen: Chosen,
     manner: Manner,
     *,
     multipart: bool,
-    complete: bool,
 ) -> RenderedPlan:
-    showings = _showings(state, images, chosen.media_type, manner)
-    rows = [f"{image.source.instance_row:x}" for image in images]
-    return planned(state, chosen, showings, multipart=multipart, shown=rows, complete=complete)
+    others = [frame for _, overlaid in shown.overlaid for frame in overlaid]
+    rows = dict.fromkeys(f"{frame.source.instance_row:x}" for frame in (*frames, *others))
+    return RenderedPlan(
+        multipart=multipart,
+        root_type=chosen.media_type,
+        forms=[chosen.content_type, *rows],
+        version=f"{state.source.instance_row:x}",
+        modified=state.source.stored_at,
+        showings=lambda: _showings(state, shown, frames, chosen.media_type, manner),
+        complete=shown.complete,
+    )
 
 
-def _showings(
-    state: Subject, images: Sequence[StatedImage], media_type: str, manner: Manner
-) -> Iterator[Showing]:
-    for image in images:
+async def _showings(
+    state: Subject, shown: Stated, frames: Sequence[StatedFrame], media_type: str, manner: Manner
+) -> AsyncIterator[Showing]:
+    for source, of_image in by_image(frames):
         # One for each image and no longer: it keeps the metadata that it has read.
-        subject = Subject(state.archive, image.source)
-        for number in image.numbers:
-            yield Showing(subject, media_type, manner, (number,), state=state)
+        subject = Subject(state.archive, source)
+        for frame in of_image:
+            yield await _showing(state, shown, subject, frame, media_type, manner)
 
 
-async def images_of(state: Subject) -> tuple[list[StatedImage], bool]:
-    """The referenced images that can be shown, in the order of the references; and whether these are all."""
-    found: list[StatedImage] = []
-    references = await _references(state)
-    complete = len(references) <= _MOST_IMAGES
-    for reference in references[:_MOST_IMAGES]:
-        image = await _image_of(state, reference)
-        if image is None:
-            complete = False
-            continue
-        named = tuple(number for number in reference.frames if 1 <= number <= image.frames)
-        numbers = named if reference.frames else range(1, image.frames + 1)
-        complete = complete and len(named) == len(reference.frames)
-        if numbers:
-            found.append(StatedImage(image.source, numbers))
-    return found, complete
+async def _showing(
+    state: Subject, shown: Stated, subject: Subject, frame: StatedFrame, media_type: str, manner: Manner
+) -> Showing:
+    """The picture of one frame, made of several where the state blends or subtracts."""
+    showing = Showing(subject, media_type, manner, (frame.number,), state=state)
+    if shown.blend is not None:
+        try:
+            over = overlay(shown, frame)
+        except DecodeFailed as error:
+            return replace(showing, maker=partial(_refuse, error))
+        return replace(showing, maker=over, beside=over.beside)
+    subtraction = subtraction_of(
+        await state.attributes(),
+        await subject.attributes(),
+        subject.source.target.instance,
+        frame.number,
+        subject.frames,
+    )
+    return showing if subtraction is None else replace(showing, maker=Subtracted(subtraction))
 
 
-async def _references(state: Subject) -> tuple[ReferencedImage, ...]:
-    if state.source.sop_class_uid not in PRESENTATION_STATES:
-        return ()
-    return referenced_images(await state.attributes())
+async def _refuse(error: DecodeFailed, _showing: Showing) -> bytes:
+    """Makes no picture, when it comes to be made."""
+    raise error
 
 
-async def _image_of(state: Subject, reference: ReferencedImage) -> Subject | None:
-    """A referenced image of the same study, None where there is none that can be shown."""
-    uids = (reference.series_instance_uid, reference.sop_instance_uid)
-    if not all(uids):
-        return None
-    archive = state.archive
-    target = Target(state.source.target.study, *uids)
-    try:
-        image = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
-    except (NotFound, Gone):
-        return None
-    shown = image.rendering is Rendering.IMAGE and image.decodable and not image.source.is_damaged
-    return image if shown else None
+async def is_complete(state: Subject) -> bool:
+    """Whether all that a presentation state refers to can be shown."""
+    shown = await stated(state)
+    return shown.complete and bool(shown.frames)
 
 
 async def showings_of(state: Subject, media_type: str, manner: Manner) -> AsyncIterator[Showing]:
     """A picture of each frame that the state refers to."""
-    manner = _without_own_look(manner)
-    for showing in _showings(state, (await images_of(state))[0], media_type, manner):
+    shown = await stated(state)
+    async for showing in _showings(state, shown, shown.frames, media_type, _without_own_look(manner)):
         yield showing
+
+
+async def first_of(state: Subject, media_type: str, manner: Manner) -> Showing | None:
+    """The picture that stands for a presentation state: of its first frame; None where there is none."""
+    shown = await stated(state, most=_MOST_FOR_ONE)
+    async for showing in _showings(state, shown, shown.frames[:1], media_type, manner):
+        return showing
+    return None
 
 
 def _without_own_look(manner: Manner) -> Manner:
@@ -141,11 +153,12 @@ async def plan_image_with_state(
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
     state = await _state_of(archive, Target(target.study, *presentation))
-    images = [one for one in (await images_of(state))[0] if one.source.target == target]
-    if not images:
+    shown = await stated(state)
+    frames = [frame for frame in shown.frames if frame.source.target == target]
+    if not frames:
         raise InvalidRequest("The presentation state is none that says how this object is shown.")
-    first = [replace(images[0], numbers=images[0].numbers[:1])]
-    return _plan_stated(state, first, chosen, manner, multipart=False, complete=True)
+    plan = _plan_stated(state, shown, frames[:1], chosen, manner, multipart=False)
+    return replace(plan, complete=True)
 
 
 async def _state_of(archive: Archive, target: Target) -> Subject:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
-from dicomweb.archive.presentation import images_of, plan_presentation, showings_of
+from dicomweb.archive.presentation import is_complete, plan_presentation, showings_of
 from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
@@ -186,7 +186,7 @@ async def _plan_many(
     async for subject in _subjects(archive, target, found):
         damaged = damaged or subject.source.is_damaged
         if subject.rendering is Rendering.PRESENTATION:
-            damaged = damaged or not (await images_of(subject))[1]
+            damaged = damaged or not await is_complete(subject)
         forms[_as_rendered(subject, subject.frames)] = None
     answer = negotiate(accept, list(forms), single_item=False)
     chosen = dict(zip(forms, answer.parts, strict=True))

@@ -9,9 +9,11 @@ data set is ever drawn.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
+from dicomweb.archive.presentation import first_of
 from dicomweb.archive.rendered import check_frames, representative_frame
 from dicomweb.archive.rendered_plan import RenderedPlan
 from dicomweb.archive.subjects import Subject
@@ -55,6 +57,8 @@ async def plan_thumbnail(
     if _is_picture(subject) and not icon:
         frames = numbers[:1] or [await representative_frame(subject)]
     showing = Showing(subject, chosen.media_type, manner, tuple(frames), thumbnail=True, icon=icon)
+    if subject.rendering is Rendering.PRESENTATION:
+        showing = await _of_state(subject, showing)
 
     async def showings() -> AsyncIterator[Showing]:
         yield showing
@@ -62,7 +66,7 @@ async def plan_thumbnail(
     return RenderedPlan(
         multipart=answer.multipart,
         root_type=chosen.media_type,
-        forms=[chosen.content_type, f"{subject.source.instance_row:x}", *map(str, frames)],
+        forms=[chosen.content_type, f"{showing.subject.source.instance_row:x}", *map(str, showing.numbers)],
         version=version,
         modified=modified,
         showings=showings,
@@ -83,6 +87,14 @@ async def _representative(archive: Archive, target: Target, found: Contents) -> 
         if await _shows_nobody(subject):
             return subject
     return (pictures or subjects)[0]
+
+
+async def _of_state(state: Subject, icon: Showing) -> Showing:
+    """What stands for a presentation state: the first image that it shows, as it shows it."""
+    first = await first_of(state, icon.media_type, icon.manner)
+    if first is None or not await _shows_nobody(first.subject):
+        return icon
+    return replace(first, thumbnail=True)
 
 
 def _places(count: int) -> list[int]:

@@ -6,6 +6,7 @@ request of a frame.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -13,6 +14,8 @@ import zstandard
 
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.rendering.display import display_of
+from dicomweb.pixels.rendering.frame_places import place_of
+from dicomweb.pixels.volume.slices import slices_of
 
 _PER_FRAME_GROUPS = "52009230"
 # Of JSON text; the objects made of it are bounded by the memory of a worker.
@@ -34,6 +37,18 @@ def outline_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     attributes = _read(buffers[0])
     attributes.pop(_PER_FRAME_GROUPS, None)
     return orjson.dumps(attributes)
+
+
+def places_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """Where the frames of each instance lie, JSON arrays of frame_places.place_of. Buffers: zstd of them."""
+    return orjson.dumps([_places(_read(compressed)) for compressed in buffers])
+
+
+def _places(attributes: dict[str, Any]) -> list[dict[str, Any]]:
+    """None of an instance of more frames than any volume: such lie nowhere."""
+    with suppress(DecodeFailed):
+        return [place_of(attributes, index, one) for index, one in enumerate(slices_of(attributes))]
+    return []
 
 
 def _read(compressed: bytes) -> dict[str, Any]:

@@ -40,7 +40,9 @@ _BY_CLASS = {
     _STORAGE + "11.1": Rendering.PRESENTATION,  # grayscale
     _STORAGE + "11.2": Rendering.PRESENTATION,  # colour
     _STORAGE + "11.3": Rendering.PRESENTATION,  # pseudo-colour
+    _STORAGE + "11.4": Rendering.PRESENTATION,  # blending
     _STORAGE + "11.5": Rendering.PRESENTATION,  # XA and XRF grayscale
+    _STORAGE + "11.8": Rendering.PRESENTATION,  # advanced blending
 }
 
 

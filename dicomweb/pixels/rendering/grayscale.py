@@ -55,7 +55,11 @@ class Grayscale:
 
     def levels(self, stored: NDArray[Any]) -> Levels:
         """Display levels, 0 black to 255 white, of stored values."""
-        fractions = self.voi(self.modality(stored))
+        return self.shown(self.modality(stored))
+
+    def shown(self, modality: NDArray[Any]) -> Levels:
+        """The same of modality values."""
+        fractions = self.voi(modality)
         if self.presentation is not None:
             # The inputs of a Presentation LUT are the whole range of the step before it (C.11.4).
             last = len(self.presentation.entries) - 1
@@ -72,7 +76,7 @@ def grayscale_levels(words: Pixels, layout: PixelLayout, values: Values, window:
 
     words: as samples.words_of gives them. window: asked for by the client, wins over the data set's.
     """
-    padding = _padding(values, layout, words)
+    padding = padding_of(values, layout, words)
     steps = grayscale(words, layout, values, window, padding)
 
     def levels(some: Pixels) -> Levels:
@@ -236,7 +240,7 @@ def _sampled(words: Pixels) -> Pixels:
 # --- pixel padding (C.7.5.1.1.2) ---------------------------------------------------------------------------
 
 
-def _padding(values: Values, layout: PixelLayout, words: Pixels) -> Step | None:
+def padding_of(values: Values, layout: PixelLayout, words: Pixels) -> Step | None:
     """Whether stored values are padding; None where the data set has none."""
     value = values.number(_PADDING)
     if value is None:

@@ -58,7 +58,11 @@ def render(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     frame, display = buffers[0], parameters["display"]
     bulk = _bulk(display, buffers[1:])
     picture = _picture(frame, parameters, display, bulk, request, LARGEST_PICTURE)
-    own_profile = _own_profile(Values(display["attributes"], bulk), frame)
+    return encoded(picture, request, _own_profile(Values(display["attributes"], bulk), frame))
+
+
+def encoded(picture: Image.Image, request: RenderRequest, own_profile: bytes) -> bytes:
+    """A finished picture with profile and annotation as the request wants it. own_profile: b"" for none."""
     asked = request.icc_profile if request.media_type in PROFILED_MEDIA_TYPES else None
     picture, profile = with_profile(picture, asked, own_profile)
     return encode(burn_in(picture, request.annotation), request.media_type, request.quality, profile)
@@ -135,7 +139,7 @@ def _picture(
     uid = parameters["transfer_syntax_uid"]
     if "presentation" in display:
         levels = frame_levels(*native(frame, layout, uid), display["frame_index"], values, request)
-        return _presented(Image.fromarray(levels), Values(display["presentation"], bulk), values, request)
+        return presented(Image.fromarray(levels), Values(display["presentation"], bulk), values, request)
     frame, drawn = native_for(
         frame, layout, uid, values, region=region, size=size, thumbnail=request.thumbnail
     )
@@ -143,7 +147,7 @@ def _picture(
     return placed(picture, scaled_region(region, layout, drawn), size, request.viewport)
 
 
-def _presented(
+def presented(
     picture: Image.Image, presentation: Values, values: Values, request: RenderRequest
 ) -> Image.Image:
     """The picture as a presentation state places and annotates it; graphics may be text about the patient."""
