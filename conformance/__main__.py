@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(shown, width=options.width))
     print(summary(found))
     if options.json:
-        Path(options.json).write_text(json.dumps(as_json(base_url, found, results), indent=1) + "\n")
+        Path(options.json).write_text(
+            json.dumps(as_json(base_url, found, results, session.restarts), indent=1) + "\n"
+        )
     return exit_code(found, strict=options.strict)
 
 

@@ -24,10 +24,10 @@ _OUTCOMES = (PASSED, FAILED, SKIPPED)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One server: its name with version, the day of its run, the verdicts by requirement."""
+    """One server: its name with version, the report of its run, the verdicts by requirement."""
 
     name: str
-    date: str
+    report: Mapping[str, Any]
     verdicts: Mapping[str, Mapping[str, Any]]
 
     def outcome(self, id_: str) -> str:
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def read(name: str, path: str) -> Column:
     """The report of one server."""
     report = json.loads(Path(path).read_text())
-    return Column(name, report["date"], {one["id"]: one for one in report["requirements"]})
+    return Column(name, report, {one["id"]: one for one in report["requirements"]})
 
 
 def document(columns: Sequence[Column]) -> str:
@@ -61,13 +61,15 @@ def document(columns: Sequence[Column]) -> str:
     lines = [
         "# Results of the conformance suite",
         "",
-        "Made by `python -m conformance.results` from reports of `python -m conformance --json`. A requirement"
-        " fails when one of its checks does. Skipped: what its checks need is not there.",
+        "Made by `python -m conformance.results` from reports of `python -m conformance --json`. A"
+        " requirement fails when one of its checks does. Skipped: what its checks need is not there.",
         "",
-        *_table(["Server", "Date", *LEVELS], [_summary(column) for column in columns]),
+        *_table(["Server", "Date", *LEVELS, "checks"], [_summary(column) for column in columns]),
         "",
-        "Each cell: passed / failed / skipped.",
+        "Each cell: passed / failed / skipped. Checks are single functions of the suite: one looks at several"
+        " cases and fails with the first that is wrong, and a requirement may have several.",
         "",
+        *[line for column in columns for line in _restarted(column)],
         *_table(
             ["Requirement", "Level", "What", *(column.name for column in columns)],
             [_row(columns, id_) for id_ in ids],
@@ -80,7 +82,17 @@ def document(columns: Sequence[Column]) -> str:
 
 def _summary(column: Column) -> list[str]:
     counts = [" / ".join(str(column.count(level, one)) for one in _OUTCOMES) for level in LEVELS]
-    return [column.name, column.date, *counts]
+    outcomes = [one["outcome"] for one in column.report["checks"]]
+    checks = " / ".join(str(outcomes.count(one)) for one in _OUTCOMES)
+    return [column.name, column.report["date"], *counts, checks]
+
+
+def _restarted(column: Column) -> list[str]:
+    restarts = column.report.get("restarts", 0)
+    if not restarts:
+        return []
+    times = "once" if restarts == 1 else f"{restarts} times"
+    return [f"{column.name} ended {times} during the run and was started again.", ""]
 
 
 def _row(columns: Sequence[Column], id_: str) -> list[str]:

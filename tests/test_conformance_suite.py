@@ -300,12 +300,18 @@ def test_results_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixtur
     requirement = {"id": "A-01", "section": "1", "level": "core", "title": "a | b", "checks": []}
     arguments = []
     for name, outcome in (("one 1.0", "pass"), ("two 2.0", "FAIL")):
-        report = {"date": "2026-01-02", "requirements": [{**requirement, "outcome": outcome, "seen": "x"}]}
+        report = {
+            "date": "2026-01-02",
+            "restarts": int(outcome == "FAIL"),
+            "requirements": [{**requirement, "outcome": outcome, "seen": "x"}],
+            "checks": [{"outcome": outcome}],
+        }
         path = tmp_path / f"{outcome}.json"
         path.write_text(json.dumps(report))
         arguments.append(f"{name}={path}")
     assert results.main(arguments) == 0
     page = capsys.readouterr().out
     assert "| A-01 | core | a \\| b | pass | **fail** |" in page
-    assert "| one 1.0 | 2026-01-02 | 1 / 0 / 0 | 0 / 0 / 0 | 0 / 0 / 0 |" in page
+    assert "| one 1.0 | 2026-01-02 | 1 / 0 / 0 | 0 / 0 / 0 | 0 / 0 / 0 | 1 / 0 / 0 |" in page
+    assert "two 2.0 ended once" in page
     assert "What was seen" not in page

@@ -14,6 +14,7 @@ def open_socket(session: Session) -> socket.socket:
     """A connection to the server, within TLS where the base URL says so."""
     url = urlsplit(session.base_url)
     port = url.port or (443 if url.scheme == "https" else 80)
+    session.wait_until_it_listens()
     plain = socket.create_connection((url.hostname or "", port), timeout=20)
     if url.scheme != "https":
         return plain

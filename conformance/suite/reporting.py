@@ -86,11 +86,14 @@ def summary(found: Iterable[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def as_json(base_url: str, found: Iterable[Verdict], results: Mapping[str, Result]) -> dict[str, Any]:
+def as_json(
+    base_url: str, found: Iterable[Verdict], results: Mapping[str, Result], restarts: int = 0
+) -> dict[str, Any]:
     """Everything, for machines."""
     return {
         "base_url": base_url,
         "date": datetime.now(UTC).date().isoformat(),
+        "restarts": restarts,
         "requirements": [asdict(one) for one in found],
         "checks": [asdict(one) for one in results.values()],
     }

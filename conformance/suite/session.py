@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ Attributes = dict[str, Any]
 JSON = "application/dicom+json"
 DICOM = 'multipart/related; type="application/dicom"'
 STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+# How long a server that was there may take to come back.
+_RESTART_SECONDS = 20
 OCTETS = 'multipart/related; type="application/octet-stream"'
 
 
@@ -67,7 +71,8 @@ def first(attributes: Attributes, tag: str, default: Any = None) -> Any:
 class Session:
     """The server under test. root: prefix of every UID of this run; token: in every Accession Number.
 
-    wado_uri: URL of WADO-URI, /wado of the same host unless given.
+    wado_uri: URL of WADO-URI, /wado of the same host unless given. restarts: how often the server was gone
+    for a while.
     """
 
     base_url: str
@@ -79,6 +84,8 @@ class Session:
     wado_uri: str = ""
     _made: dict[str, Any] = field(default_factory=dict)
     _count: int = 0
+    restarts: int = 0
+    _gone: bool = False
 
     def __post_init__(self) -> None:
         if not self.wado_uri:
@@ -131,7 +138,7 @@ class Session:
             request.headers["accept"] = accept
         for name, value in headers.items() if isinstance(headers, Mapping) else headers:
             request.headers[name] = value
-        response = self.client.send(request)
+        response = self._send(request)
         self._observe(request, response)
         return response
 
@@ -212,6 +219,29 @@ class Session:
             except httpx.HTTPError:
                 continue
         return gone, len(self.studies)
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send once; where nobody listens, again when somebody does: a server may be starting anew."""
+        try:
+            return self.client.send(request)
+        except httpx.ConnectError:
+            self.wait_until_it_listens()
+            return self.client.send(request)
+
+    def wait_until_it_listens(self) -> None:
+        """Wait a while for a server that was there before; once in vain is enough."""
+        url = urlsplit(self.base_url)
+        address = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        until = time.monotonic() + _RESTART_SECONDS
+        waited = False
+        while self.observed and not self._gone:
+            try:
+                socket.create_connection(address, timeout=5).close()
+                self.restarts += waited
+                return
+            except OSError:
+                self._gone, waited = time.monotonic() > until, True
+                time.sleep(0.2)
 
     def _observe(self, request: httpx.Request, response: httpx.Response) -> None:
         is_error = response.status_code >= 400

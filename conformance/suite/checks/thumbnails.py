@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.suite import drawn
-from conformance.suite.check import expect, expect_equal, shows
+from conformance.suite.check import Skipped, expect, expect_equal, shows
 from conformance.suite.checks import pictures
 from conformance.suite.checks.rendered_types import video
 from conformance.suite.checks.rendered_values import PNG, stored
@@ -157,6 +157,7 @@ def thumbnails_follow_what_is_stored(session: Session) -> str:
     session.stored(first)
     path = first.study_path + "/thumbnail"
     expect_equal(session.get(path).status_code, 200, "status")
-    session.send("DELETE", first.study_path)
+    if session.send("DELETE", first.study_path).status_code not in (200, 204):
+        raise Skipped("DELETE is not offered")
     expect(session.get(path).status_code in (404, 410), "a thumbnail of a deleted study")
     return "none once the study is deleted"

