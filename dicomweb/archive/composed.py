@@ -69,11 +69,13 @@ def overlay(stated: Stated, base: StatedFrame) -> Overlay:
 
 def _frames_over(stated: Stated, base: StatedFrame, frames: Sequence[StatedFrame]) -> Sequence[StatedFrame]:
     """Of another input, the frames that meet the base: by their planes, else one by one."""
+    if not frames:
+        return ()
     layout = base.source.pixel_layout
     assert layout is not None
     planes = [frame.place.slice for frame in frames]
     known = [plane for plane in planes if plane is not None]
-    if base.place.slice is not None and frames and len(known) == len(frames):
+    if base.place.slice is not None and len(known) == len(frames):
         chosen = frames_through(base.place.slice, layout.rows, layout.columns, known)
         if chosen is None:
             raise DecodeFailed(_UNRELATED)

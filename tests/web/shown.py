@@ -123,11 +123,13 @@ def video(fragments: Sequence[bytes]) -> bytes:
     return write_instance(dataset, MPEG4)
 
 
-def presentation_state(images: Sequence[bytes], *, center: float, frames: Sequence[int] = ()) -> bytes:
-    """A grayscale presentation state of images of one study, with a narrow window around `center`."""
-    series = [_reference(data, frames) for data in images]
+def presentation_state(
+    images: Sequence[bytes], *, center: float, width: float = 2, frames: Sequence[int] = (), **attributes: Any
+) -> bytes:
+    """A grayscale presentation state of images of one study, with a window around `center`."""
+    series = [reference(data, frames) for data in images]
     window = Dataset()
-    window.WindowCenter, window.WindowWidth = center, 2
+    window.WindowCenter, window.WindowWidth, window.VOILUTFunction = center, width, "LINEAR_EXACT"
     return make_instance(
         sop_class_uid=GRAYSCALE_STATE,
         study_instance_uid=path_of(images[0]).split("/")[2],
@@ -137,11 +139,12 @@ def presentation_state(images: Sequence[bytes], *, center: float, frames: Sequen
             "ReferencedSeriesSequence": series,
             "SoftcopyVOILUTSequence": [window],
             "PresentationLUTShape": "IDENTITY",
+            **attributes,
         },
     )
 
 
-def _reference(data: bytes, frames: Sequence[int]) -> Dataset:
+def reference(data: bytes, frames: Sequence[int] = ()) -> Dataset:
     """An item of Referenced Series Sequence."""
     dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
     image, series = Dataset(), Dataset()

@@ -175,6 +175,8 @@ def _advanced(state: Attributes) -> Blend:
 def _steps(state: Attributes) -> Iterator[Step]:
     for item in items(state, _STEPS)[:_MOST_INPUTS]:
         numbers = tuple(round(_number(one, _NUMBER, -1)) for one in items(item, _STEP_INPUTS))
+        if not numbers:
+            continue
         foreground = text_of(item, _MODE).upper() == "FOREGROUND"
         opacity = min(max(_number(item, _OPACITY, 0.5), 0.0), 1.0) if foreground else None
         yield Step(numbers[: 2 if foreground else _MOST_INPUTS], opacity, round(_number(item, _NUMBER, -1)))

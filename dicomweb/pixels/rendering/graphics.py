@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from dicomweb.pixels.lettering import lettered
 from dicomweb.pixels.rendering.colour import Rgb, rgb_of_cielab
+from dicomweb.pixels.rendering.compound import CompoundShape, compound_shapes
 from dicomweb.pixels.rendering.placement import Placement
 from dicomweb.pixels.rendering.values import Values
 
@@ -17,6 +18,7 @@ _ANNOTATIONS, _LAYERS = "00700001", "00700060"
 _LAYER, _LAYER_ORDER, _LAYER_GRAY, _LAYER_COLOUR = "00700002", "00700062", "00700066", "00700401"
 _OBJECTS, _UNITS, _DATA, _TYPE, _FILLED = "00700009", "00700005", "00700022", "00700023", "00700024"
 _TEXTS, _TEXT, _TEXT_STYLE, _TEXT_COLOUR = "00700008", "00700006", "00700231", "00700241"
+_COMPOUND_UNITS = "00700282"
 _LINE_STYLE, _FILL_STYLE, _PATTERN_COLOUR = "00700232", "00700233", "00700251"
 _BOX_UNITS, _BOX_TOP_LEFT, _BOX_BOTTOM_RIGHT = "00700003", "00700010", "00700011"
 _ANCHOR_UNITS, _ANCHOR, _ANCHOR_VISIBLE = "00700004", "00700014", "00700015"
@@ -46,6 +48,8 @@ def with_graphics(picture: Image.Image, presentation: Values, placement: Placeme
             draw.shape(shape, colour)
         for text in annotation.items(_TEXTS)[:_MOST_OBJECTS]:
             draw.text(text, colour)
+        for compound in compound_shapes(annotation)[:_MOST_OBJECTS]:
+            draw.compound(compound, colour)
     return picture
 
 
@@ -86,6 +90,17 @@ class _Drawing:
             self._draw.polygon(line, fill=_styled(shape, _FILL_STYLE, _PATTERN_COLOUR) or colour)
         elif len(line) > 1:
             self._draw.line(line, fill=colour, width=self._width, joint="curve")
+
+    def compound(self, shape: CompoundShape, colour: Rgb) -> None:
+        """The lines of one compound graphic (C.10.5.1.3)."""
+        colour = _styled(shape.item, _LINE_STYLE, _PATTERN_COLOUR) or colour
+        for line in shape.lines:
+            numbers = [number for point in line for number in point]
+            points = list(self._points(numbers, shape.item.text(_COMPOUND_UNITS)))
+            if shape.filled and len(points) > 2:
+                self._draw.polygon(points, fill=_styled(shape.item, _FILL_STYLE, _PATTERN_COLOUR) or colour)
+            else:
+                self._draw.line(points, fill=colour, width=self._width, joint="curve")
 
     def text(self, text: Values, colour: Rgb) -> None:
         """One text object: in its bounding box, with a line to its anchor point, or there (C.10.5.1.1)."""
