@@ -165,7 +165,9 @@ def quarters(names: Names, rows: int = 40, columns: int = 60, **more: Value) -> 
     return image(names, rows, columns, bytes(values), allocated=8, extra=extra, **more)  # type: ignore[arg-type]
 
 
-def gsps(names: Names, shown: Instance, *, center: float, width: float) -> Instance:
+def gsps(
+    names: Names, shown: Instance, *, center: float, width: float, extra: Data | None = None
+) -> Instance:
     """A grayscale presentation state of one image: a window, the whole image."""
     reference = attributes(ReferencedSOPClassUID=shown.sop_class, ReferencedSOPInstanceUID=shown.sop)
     rows, columns = (shown.elements[tag].value for tag in (0x00280010, 0x00280011))
@@ -191,7 +193,8 @@ def gsps(names: Names, shown: Instance, *, center: float, width: float) -> Insta
             DisplayedAreaSelectionSequence=[area],
             SoftcopyVOILUTSequence=[window],
             PresentationLUTShape="IDENTITY",
-        ),
+        )
+        | dict(extra or {}),
     )
 
 

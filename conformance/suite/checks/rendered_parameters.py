@@ -7,8 +7,9 @@ from conformance.suite.check import expect, expect_equal, shows
 from conformance.suite.checks import pictures
 from conformance.suite.checks.rendered_values import PNG, png, stored
 from conformance.suite.image_files import Picture, jpeg_outline, png_chunks, read_picture
-from conformance.suite.objects import Instance
-from conformance.suite.session import Session
+from conformance.suite.objects import Instance, encapsulated_image, picture_module
+from conformance.suite.samples import SAMPLES
+from conformance.suite.session import STORED, Session
 
 _CORNERS = (0, 80, 160, 240)
 
@@ -211,3 +212,32 @@ def renderings_of_large_images_come_small(session: Session) -> str:
     expect_equal((outline.width, outline.height), (64, 64), "size")
     expect(len(response.content) < 20_000, f"{len(response.content)} bytes")
     return f"1024 by 1024 into 64 by 64: {len(response.content)} bytes"
+
+
+@shows("R-14", "B-03", "B-08", bad_input=True)
+def broken_codestreams_are_not_rendered(session: Session) -> str:
+    keys = ("50", "57", "70", "80", "90", "110", "201")
+    for key in keys:
+        sample = SAMPLES[key]
+        good = sample.frames[0]
+        broken = {
+            "cut off": good[: len(good) // 2],
+            "overwritten": good[:40] + bytes(len(good) - 40),
+            "no codestream": b"\xff\xd8\xff" + bytes(range(200)),
+        }
+        for what, codestream in broken.items():
+            instance = encapsulated_image(
+                session, sample.transfer_syntax_uid, [codestream], picture_module(sample.picture)
+            )
+            if session.store(instance).status != 200:
+                continue
+            for resource, allowed in (("/rendered", (200, 404, 406)), ("/thumbnail", (200, 404, 406))):
+                status = session.send("GET", instance.path + resource, accept="image/jpeg").status_code
+                expect(status in allowed, f".{key}, {what}: {resource} answered {status}")
+            expect_equal(len(session.metadata(instance.path)), 1, f".{key}, {what}: metadata")
+            stored_form = session.get(instance.path, accept=STORED)
+            expect_equal(stored_form.status_code, 200, f".{key}, {what}: the instance as stored")
+    expect_equal(
+        session.get(_quarters(session).path + "/rendered", accept=PNG).status_code, 200, "after them"
+    )
+    return f"{len(keys)} syntaxes, three ways: never a server error, metadata and bytes still served"

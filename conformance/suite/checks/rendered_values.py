@@ -10,7 +10,12 @@ from conformance.suite import drawn
 from conformance.suite.check import Failed, expect, expect_equal, shows
 from conformance.suite.drawn import RAMP, RAMP_COLUMNS, RAMP_ROWS, image, words
 from conformance.suite.image_files import Picture, read_picture, read_png
-from conformance.suite.objects import PARAMETRIC_MAP, Instance, make
+from conformance.suite.objects import (
+    MULTIFRAME_WORD,
+    PARAMETRIC_MAP,
+    Instance,
+    make,
+)
 from conformance.suite.part10 import Element, attributes
 from conformance.suite.session import Session
 
@@ -229,72 +234,6 @@ def images_without_a_window_use_the_whole_range(session: Session) -> str:
     return f"{seen[0]} to {seen[-1]}"
 
 
-# --- colour ----------------------------------------------------------------------------------------
-
-
-def _colours() -> list[tuple[int, int, int]]:
-    return [(index * 2, 255 - index * 2, (index * 37) & 0xFF) for index in range(128)]
-
-
-def _expect_colours(seen: Picture, wanted: Sequence[tuple[float, ...]], tolerance: int, what: str) -> None:
-    expect_equal((seen.channels, len(seen.samples)), (3, 3 * len(wanted)), f"{what}: channels and bytes")
-    for index, colour in enumerate(wanted):
-        pixel = seen.samples[3 * index : 3 * index + 3]
-        off = max(abs(one - other) for one, other in zip(pixel, colour, strict=True))
-        expect(off <= tolerance, f"{what}: pixel {index} is {tuple(pixel)}, not {colour}")
-
-
-@shows("R-03")
-def rgb_renders_in_either_planar_configuration(session: Session) -> str:
-    colours = _colours()
-    flat = bytes(value for colour in colours for value in colour)
-    planes = b"".join(flat[channel::3] for channel in range(3))
-    for planar, pixels in ((0, flat), (1, planes)):
-        instance = image(
-            session, 8, 16, pixels, allocated=8, samples=3, photometric="RGB", PlanarConfiguration=planar
-        )
-        seen = png(session, stored(session, instance).path)
-        _expect_colours(seen, colours, 0, f"Planar Configuration {planar}")
-    return "exact, by pixel and by plane"
-
-
-@shows("R-03")
-def palette_colours_render(session: Session) -> str:
-    colours = _colours()
-    tables = [[colour[channel] * 257 for colour in colours] for channel in range(3)]
-    indexes = bytes((index * 5) & 0x7F for index in range(128))
-    instance = drawn.palette(session, tables, indexes, 16)
-    seen = png(session, stored(session, instance).path)
-    _expect_colours(seen, [colours[index] for index in indexes], 1, "palette")
-    every = bytes(range(256))
-    segmented = stored(session, drawn.segmented_palette(session, every, 16))
-    seen = png(session, segmented.path)
-    _expect_colours(seen, [(value, value, value) for value in every], 1, "segmented palette")
-    return "tables of 16 bits; segmented tables"
-
-
-@shows("R-03")
-def ybr_full_renders(session: Session) -> str:
-    colours = [(40 + index, 120 + (index * 3) % 60, 90 + (index * 7) % 80) for index in range(128)]
-    wanted = [
-        (y + 1.402 * (cr - 128), y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128), y + 1.772 * (cb - 128))
-        for y, cb, cr in colours
-    ]
-    clipped = [tuple(min(255.0, max(0.0, value)) for value in colour) for colour in wanted]
-    flat = bytes(value for colour in colours for value in colour)
-    instance = image(session, 8, 16, flat, allocated=8, samples=3, photometric="YBR_FULL")
-    _expect_colours(png(session, stored(session, instance).path), clipped, 2, "YBR_FULL")
-    pairs = [(colours[2 * i][0], colours[2 * i + 1][0], *colours[2 * i][1:]) for i in range(64)]
-    half = bytes(value for pair in pairs for value in pair)
-    instance = image(session, 8, 16, half, allocated=8, samples=3, photometric="YBR_FULL_422")
-    seen = png(session, stored(session, instance).path)
-    for index in range(0, 128, 2):  # the first of each pair has its chrominance whatever the interpolation
-        pixel = seen.samples[3 * index : 3 * index + 3]
-        off = max(abs(one - other) for one, other in zip(pixel, clipped[index], strict=True))
-        expect(off <= 24, f"YBR_FULL_422: pixel {index} is {tuple(pixel)}, not {clipped[index]}")
-    return "YBR_FULL, YBR_FULL_422 uncompressed"
-
-
 @shows("R-01", "M-04", "M-14")
 def jpeg_shows_the_same_pixels_as_png(session: Session) -> str:
     path = stored(session, drawn.quarters(session)).path
@@ -307,37 +246,18 @@ def jpeg_shows_the_same_pixels_as_png(session: Session) -> str:
     return "four plain areas agree"
 
 
-@shows("R-16")
-def overlays_are_drawn(session: Session) -> str:
-    overlay = bytearray(32)  # 16 by 16 bits
-    for row in range(4, 8):
-        overlay[2 * row : 2 * row + 2] = b"\xf0\x00"  # columns 4 to 7
-    extra = BYTE_WINDOW | attributes(
-        OverlayRows=16,
-        OverlayColumns=16,
-        OverlayType="G",
-        OverlayOrigin=[1, 1],
-        OverlayBitsAllocated=1,
-        OverlayBitPosition=0,
-        OverlayData=bytes(overlay),
-    )
-    instance = image(session, 16, 16, bytes(256), allocated=8, extra=extra)
-    seen = png(session, stored(session, instance).path)
-    marked = [(x, y) for y in range(16) for x in range(16) if max(seen.at(x, y)) > 100]
-    wanted = [(x, y) for y in range(4, 8) for x in range(4, 8)]
-    expect_equal(marked, wanted, "bright pixels")
-    return "16 pixels of group 6000"
-
-
-@shows("R-15")
-def presentation_states_are_applied(session: Session) -> str:
-    shown = stored(session, drawn.ramp(session))
-    state = stored(session, drawn.gsps(session, shown, center=300, width=200))
-    parts = session.parts(state.path + "/rendered", f'multipart/related; type="{PNG}"')
-    expect_equal(len(parts), 1, "parts")
-    wanted = [drawn.linear(value, 300, 200) for value in RAMP]
-    expect_greys(read_png(parts[0].content), wanted, "window of the presentation state")
-    for query in ("window=40,400,linear", "viewport=10,10,2,2,5,5"):
-        status = session.get(state.path + "/rendered", query=query, accept=PNG).status_code
-        expect_equal(status, 400, query)
-    return "the referenced image with the state's window; window and source region 400"
+@shows("R-04", "R-03")
+def frames_have_their_own_windows(session: Session) -> str:
+    values = list(range(0, 256, 2))
+    windows = ((40, 80), (200, 100))
+    groups = [
+        attributes(FrameVOILUTSequence=[attributes(WindowCenter=str(center), WindowWidth=str(width))])
+        for center, width in windows
+    ]
+    extra = attributes(NumberOfFrames=2, PerFrameFunctionalGroupsSequence=groups)
+    instance = image(session, 8, 16, words(values) * 2, stored=8, sop_class=MULTIFRAME_WORD, extra=extra)
+    path = stored(session, instance).path
+    for number, (center, width) in enumerate(windows, 1):
+        wanted = [drawn.linear(value, center, width) for value in values]
+        expect_greys(png(session, f"{path}/frames/{number}"), wanted, f"frame {number}")
+    return "two frames, two windows"
