@@ -46,7 +46,9 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
         stack.push_async_callback(workers.close)
         kept = open_derived(settings)
         stack.push_async_callback(kept.close)
-        yield Archive(settings, pool, blobs, workers, derived=kept)
+        volumes = VolumeFiles()
+        stack.callback(volumes.close)
+        yield Archive(settings, pool, blobs, workers, derived=kept, volumes=volumes)
 
 
 def decode_worker_count(settings: Settings) -> int:

@@ -21,8 +21,8 @@ from dicomweb.errors import Unavailable
 _MOST_KEPT = 2
 _MOST_AT_A_TIME = 2
 MOST_VOLUME_BYTES = 512 << 20
-# A file so long unused is what a crash left: one in use is touched.
-_ABANDONED_SECONDS = 6 * 3600.0
+# A file so long unused is what a crash left, or was kept for nothing: one in use is touched.
+_ABANDONED_SECONDS = 3600.0
 
 
 class VolumeFile:
@@ -83,6 +83,10 @@ class VolumeFiles:
         self._kept: OrderedDict[Hashable, VolumeFile] = OrderedDict()
         self._turns: weakref.WeakValueDictionary[Hashable, asyncio.Lock] = weakref.WeakValueDictionary()
         self._making = asyncio.Semaphore(_MOST_AT_A_TIME)
+
+    def close(self) -> None:
+        """Let go of what is kept."""
+        self._kept.clear()
 
     async def get(
         self, directory: Path, key: Hashable, length: int, min_free_bytes: int, fill: Fill

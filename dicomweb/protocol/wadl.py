@@ -86,9 +86,10 @@ def identifier(operation: Operation, path: str, method: str = "GET") -> str:
     """A name of the operation at this path that no other has: retrieveMetadataOfSeries."""
     named = [step[1:-1] for step in path.split("/") if step.startswith("{")]
     level = f"Of{named[-1].capitalize()}" if named else ""
-    last = path.rpartition("/")[2]
-    what = last.capitalize() if method == "OPTIONS" and not last.startswith("{") else ""
-    return f"{operation.name}{what}{level}"
+    # What follows the last parameter; of several steps the first ones tell paths to one operation apart.
+    *between, last = (path.rpartition("}")[2] if named else path.rpartition("/")[2]).strip("/").split("/")
+    steps = [*between, last] if method == "OPTIONS" else between
+    return f"{operation.name}{''.join(step.capitalize() for step in steps)}{level}"
 
 
 def statuses(operation: Operation) -> dict[int, str]:

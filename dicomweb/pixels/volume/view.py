@@ -113,6 +113,7 @@ def _default_window(volume: Voxels) -> Window:
     flat = volume.reshape(-1)
     sampled = flat[:: flat.size // _SAMPLED | 1]  # an odd stride does not keep to some columns
     low, high = (float(edge) for edge in np.percentile(sampled, (_DARKEST, _BRIGHTEST)))
-    if high <= low:
-        low, high = float(sampled.min()), float(sampled.max())
-    return Window((low + high) / 2, max(high - low, 1e-6), LINEAR_EXACT)
+    if high <= low:  # nearly all of one value
+        low, high = min(0.0, float(sampled.min())), float(sampled.max())
+    high = high if high > low else low + 1
+    return Window((low + high) / 2, high - low, LINEAR_EXACT)

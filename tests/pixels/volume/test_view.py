@@ -196,7 +196,7 @@ def test_the_viewport_crops_scales_and_mirrors(tmp_path: Path) -> None:
     plain, _ = _view(volume, grid, camera)
     small, _ = _view(volume, grid, camera, request=RenderRequest("image/png", viewport=Viewport(40, 99)))
     assert small.shape == (40, 40)
-    flip = Viewport(*plain.shape[::-1], flip_horizontal=True)
+    flip = Viewport(plain.shape[1], plain.shape[0], flip_horizontal=True)
     mirrored, _ = _view(volume, grid, camera, request=RenderRequest("image/png", viewport=flip))
     assert (mirrored == plain[:, ::-1]).all()
     outside = RenderRequest("image/png", viewport=Viewport(10, 10, x=5000.0))
@@ -225,7 +225,7 @@ def test_the_default_window_is_that_of_a_slice_else_of_the_volume(tmp_path: Path
     stored = {"00281050": {"vr": "DS", "Value": [40]}, "00281051": {"vr": "DS", "Value": [400]}}
     own = {"display": {"attributes": stored}, "volume": None}
     assert orjson.loads(window_job(own, [])) == {"center": 40.0, "width": 400.0, "function": "LINEAR"}
-    nothing = {"display": {"attributes": {}}, "volume": None}
+    nothing: dict[str, Any] = {"display": {"attributes": {}}, "volume": None}
     assert window_job(nothing, []) == b"null"
     found = orjson.loads(window_job({"display": None, "volume": volume}, []))
     assert found["center"] - found["width"] / 2 == 0
