@@ -1,85 +1,86 @@
-"""Speed as ratios: `python -m benchmarks [--quick] [--json FILE] [--peer URL] [--only NAME]`.
+"""The whole table by one command: `python -m benchmarks [--quick] [--sizes N,N] [--peer URL] [--only NAME]`.
 
-Starts a fresh server as a user would, and measures each path beside its limit in the same run: for
-storing, the same bytes written and fsynced; for reading, a bare socket server that sends as many bytes. A
-peer (any DICOMweb base URL, already running) is measured in the same way where one is given. See
-benchmarks/README.md.
+Starts a fresh server as a user would, fills it, and measures each path beside its limit in the same run, and
+beside a peer (any DICOMweb server that runs already) where one is given. See benchmarks/README.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from benchmarks.cases import CASES, Bench, Result, fill, run_case
-from benchmarks.objects import Archived, make_movie, make_series
-from benchmarks.servers import archive_server, bare_server
+from benchmarks import report
+from benchmarks.answers import WrongAnswer
+from benchmarks.objects import Scale, make_objects
+from benchmarks.processes import Family
+from benchmarks.report import Report
+from benchmarks.run import Options, started, tell
+from benchmarks.servers import Server
+
+_WHOLE = Scale(slices=200, side=512, compressed=40, stack_frames=300, movie_frames=20_000)
+_QUICK = Scale(slices=60, side=64, compressed=12, stack_frames=30, movie_frames=200)
+_RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main() -> int:
-    """Run the cases and print the table; the figures are medians of interleaved rounds."""
+    """Run the cases, print the tables, write the results."""
+    given = _parsed()
+    with started(_options(given)) as run:
+        found = run.measure(make_objects(_QUICK if given.quick else _WHOLE))
+    print(report.markdown(found))
+    if given.results or not given.quick:
+        _write(found, given.results or _RESULTS)
+    return 1 if any(result.failure for result in found.results) else 0
+
+
+def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few rounds: shows that it runs, not how fast")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file as well")
-    parser.add_argument(
-        "--peer", metavar="URL", default="", help="DICOMweb base of a server to measure beside"
+    text = partial(parser.add_argument, default="")
+    number = partial(parser.add_argument, type=int, metavar="N")
+    parser.add_argument("--quick", action="store_true", help="tiny: shows that it runs, not how fast")
+    text("--only", metavar="NAME", help="run cases whose name holds this")
+    text("--sizes", metavar="N,N", help="studies to measure at, 200,5000 unless told")
+    parser.add_argument("--seconds", metavar="S", type=float, default=3.0, help="of each case and server")
+    parser.add_argument("--data", metavar="DIRECTORY", type=Path, help="of a filled archive, to be kept")
+    text("--serve", metavar="FLAGS", help="more flags for `dicomweb serve`")
+    text("--peer", metavar="URL", help="DICOMweb base of a running server to measure beside")
+    text("--peer-name", metavar="NAME", help="what the peer is")
+    number("--peer-pid", action="append", default=[], help="a process of the peer or of its database")
+    number("--peer-studies", default=5000, help="largest archive that the peer is filled to")
+    parser.add_argument("--results", metavar="DIRECTORY", type=Path, help="instead of benchmarks/results")
+    return parser.parse_args()
+
+
+def _options(given: argparse.Namespace) -> Options:
+    sizes = given.sizes or ("60" if given.quick else "200,5000")
+    peer = Server(given.peer_name or "peer", given.peer, Family(tuple(given.peer_pid)))
+    return Options(
+        sizes=sorted(map(int, sizes.split(","))),
+        seconds=0.0 if given.quick else given.seconds,
+        data=given.data,
+        serve=given.serve,
+        only=given.only,
+        peer=peer if given.peer else None,
+        peer_studies=given.peer_studies,
     )
-    parser.add_argument("--only", metavar="NAME", default="", help="run cases whose name holds this")
-    options = parser.parse_args()
-    results = list(_measure(options.only, quick=options.quick, peer=options.peer))
-    _print(results)
-    if options.json:
-        options.json.write_text(json.dumps([_as_dict(result) for result in results], indent=1) + "\n")
-    return 0
 
 
-def _measure(only: str, *, quick: bool, peer: str) -> Iterator[Result]:
-    cts = make_series(instances=16 if quick else 200, rows=512, columns=512)
-    frames = 500 if quick else 20_000
-    held = Archived(cts, make_movie(frames=frames), frames)
-    with tempfile.TemporaryDirectory(prefix="dicomweb-bench-") as name:
-        directory = Path(name)
-        directory.chmod(0o711)  # root's PostgreSQL runs as another account, which must pass through
-        with archive_server(directory / "data") as archive, bare_server() as bare:
-            rounds, seconds = (3, 0.0) if quick else (30, 3.0)
-            bench = Bench(archive, bare, peer, held, directory, rounds, seconds)
-            fill(bench)
-            for case in CASES:
-                if only in case.name:
-                    print(f"{case.name} ...", file=sys.stderr, flush=True)
-                    yield run_case(case, bench)
-
-
-def _as_dict(result: Result) -> dict[str, object]:
-    return {**asdict(result), "ratio_to_limit": result.limit_ratio, "ratio_to_peer": result.peer_ratio}
-
-
-# Heading, width, decimals.
-_COLUMNS = (
-    ("archive ms", 10, 2),
-    ("CPU ms", 7, 1),
-    ("limit ms", 9, 2),
-    ("ratio", 6, 1),
-    ("peer ms", 9, 2),
-    ("ratio", 6, 2),
-)
-
-
-def _print(results: list[Result]) -> None:
-    print(f"{'case':31}", *(f"{heading:>{width}}" for heading, width, _ in _COLUMNS), " limit")
-    for one in results:
-        values = (one.archive_ms, one.cpu_ms, one.limit_ms, one.limit_ratio, one.peer_ms, one.peer_ratio)
-        cells = (
-            f"{'-':>{width}}" if value is None else f"{value:{width}.{decimals}f}"
-            for value, (_, width, decimals) in zip(values, _COLUMNS, strict=True)
-        )
-        print(f"{one.name:31}", *cells, f" {one.limit}")
+def _write(found: Report, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    report.write_json(found, directory / "figures.json")
+    (directory / "README.md").write_text(report.markdown(found))
+    try:
+        from benchmarks.plots import draw
+    except ImportError:
+        tell("no plots: matplotlib is not installed")
+        return
+    draw(found, directory)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except WrongAnswer as error:
+        sys.exit(f"benchmarks: {error}")

@@ -1,26 +1,21 @@
-"""The limit for reading, in a process of its own: python -m benchmarks.bare
+"""The limit for reading where nginx is not installed, in a process of its own: python -m benchmarks.bare
 
-Answers every request with as many zero bytes as its path says: no parsing, no storage. Prints its port.
+Answers every request with as many zero bytes as its path says: no parsing, no storage. Prints its base URL.
 """
 
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 
 _MOST = 256 << 20
 
 
 def main() -> None:
-    """Serve until standard input closes."""
+    """Serve until the process is ended."""
     listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_serve, args=(listener, memoryview(bytes(_MOST))), daemon=True).start()
-    print(listener.getsockname()[1], flush=True)
-    sys.stdin.read()
-
-
-def _serve(listener: socket.socket, zeros: memoryview) -> None:
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    zeros = memoryview(bytes(_MOST))
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,236 +1,428 @@
-"""The measured paths. A round measures archive, peer and limit in turn, so that noise hits all alike."""
+"""The table: what is asked, how an answer is checked, what the limit is, and what is to be reached."""
 
 from __future__ import annotations
 
-import os
-import statistics
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from enum import Enum
+from typing import Any
 
-from benchmarks.objects import JPEG_BASELINE, Archived, make_series
-from benchmarks.servers import ArchiveServer
-from benchmarks.wire import Client
+import imagecodecs
 
-AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
-FRAME_AS_STORED = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
+from benchmarks import answers, studies
+from benchmarks.answers import demand
+from benchmarks.objects import HTJ2K, JPEG_2000, JPEG_BASELINE, JPEG_LS, Objects, Series, movie_frame
+from benchmarks.studies import Study
+from benchmarks.wire import Answer, Request
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+_JSON = {"Accept": "application/dicom+json"}
+_AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+_FRAMES = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
 # Spelled out: not every peer takes transfer-syntax=* for compressed frames.
-JPEG_AS_STORED = {"Accept": f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG_BASELINE}'}
-JSON = {"Accept": "application/dicom+json"}
+_JPEG_FRAMES = {"Accept": f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG_BASELINE}'}
+_PICTURE = {"Accept": "image/jpeg"}
 _BOUNDARY = "bench-boundary"
-_TOGETHER = 8
-# Bytes stored in one request while a server is filled.
-_FILL_COUNT = 25
+_STORED = {**_JSON, "Content-Type": f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'}
+_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What every server holds. studies: how many synthetic studies, of the numbers below that."""
+
+    objects: Objects
+    studies: int
+
+    def study(self, number: int) -> Study:
+        """Some study, far from the one of the number before."""
+        return studies.study(number * 2_654_435_761 % self.studies)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Requests that are in flight together, and what checks their answers.
+
+    before: sent first, one by one, and not measured. codec: the same work without any server.
+    """
+
+    requests: Sequence[Request]
+    check: Callable[[Sequence[Answer]], None]
+    before: Sequence[Request] = ()
+    codec: Callable[[], Any] = lambda: None
+
+
+class Limit(Enum):
+    """What a case is held against."""
+
+    FILE = "nginx: a file as long"
+    DISK = "the same bytes written and fsynced"
+    CODEC = "the codec alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is to be reached; None where it is not asked. Each per unit.
+
+    cpu_ms: CPU time. over_codec_ms: CPU time beyond that of the codec alone. of_limit: share of the limit's
+    throughput. of_peer: times the peer's rate.
+    """
+
+    cpu_ms: float | None = None
+    over_codec_ms: float | None = None
+    of_limit: float | None = None
+    of_peer: float | None = None
+
+    def __str__(self) -> str:
+        texts = (
+            (self.cpu_ms, "<= {:g} ms"),
+            (self.over_codec_ms, "codec + {:g} ms"),
+            (self.of_limit, ">= {:.0%} of the limit"),
+            (self.of_peer, ">= {:g} x the peer"),
+        )
+        return ", ".join(text.format(figure) for figure, text in texts if figure is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One path. call: does it once on a server and returns the bytes of the answer.
+    """One row. call: the call of a number, which is never the same twice where that matters.
 
-    together: how many requests are in flight at once, each over a connection of its own. fresh: instances
-    to make, untimed, for every single call, which are then stored; the limit of such a case is to write and
-    fsync them.
+    units: of what `unit` names, in one call. burst: how many calls to measure together, where that is not for
+    the clock to say. most: how many different calls there are.
     """
 
     name: str
-    call: Callable[[Client, Archived], bytes]
-    together: int = 1
-    fresh: int = 0
-
-    @property
-    def limit(self) -> str:
-        """What the limit column means."""
-        if self.fresh:
-            return "the same bytes written to a new file and fsynced"
-        return "a bare socket sending as many bytes" + (f", {self.together} times" * (self.together > 1))
+    call: Callable[[Held, int], Call]
+    reach: Reach = Reach()
+    limit: Limit = Limit.FILE
+    unit: str = "request"
+    units: int = 1
+    burst: int = 0
+    most: Callable[[Held], int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Medians in milliseconds. cpu_ms: mean CPU time of all the archive's processes for one call."""
+# --- searches --------------------------------------------------------------------------------------
 
-    name: str
-    limit: str
-    rounds: int
-    archive_ms: float
-    cpu_ms: float | None
-    limit_ms: float
-    peer_ms: float | None
-
-    @property
-    def limit_ratio(self) -> float:
-        """How many times the limit the archive takes."""
-        return self.archive_ms / self.limit_ms
-
-    @property
-    def peer_ratio(self) -> float | None:
-        """How many times the peer the archive takes: below 1 it is faster."""
-        return self.archive_ms / self.peer_ms if self.peer_ms else None
+_STUDY_UID, _PATIENT_ID, _ACCESSION = "0020000D", "00100020", "00080050"
+_NAME, _DATE, _MODALITIES = "00100010", "00080020", "00080061"
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """The servers, what they hold, and how long to measure."""
-
-    archive: ArchiveServer
-    bare: str
-    peer: str
-    held: Archived
-    directory: Path
-    rounds: int
-    seconds: float
+def _search(path: str, check: Callable[[list[dict[str, Any]]], None]) -> Call:
+    return Call([Request(path, _JSON)], lambda found: check(answers.results(found[0])))
 
 
-def store(client: Client, instances: list[tuple[str, bytes]]) -> bytes:
-    """STOW of instances in one request."""
-    body = b"".join(
-        f"--{_BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode() + data + b"\r\n"
-        for _, data in instances
+def _all_have(tag: str, wanted: str) -> Callable[[list[dict[str, Any]]], None]:
+    def check(found: list[dict[str, Any]]) -> None:
+        demand(bool(found), "nothing found")
+        demand(all(answers.value(one, tag) == wanted for one in found), "a result does not match")
+
+    return check
+
+
+def _page_of(matches: Callable[[dict[str, Any]], bool]) -> Callable[[list[dict[str, Any]]], None]:
+    def check(found: list[dict[str, Any]]) -> None:
+        demand(0 < len(found) <= _PAGE, f"{len(found)} results")
+        demand(all(map(matches, found)), "a result does not match")
+
+    return check
+
+
+def _by_uid(held: Held, number: int) -> Call:
+    uid = held.study(number).uid
+    return _search(f"/studies?StudyInstanceUID={uid}", _all_have(_STUDY_UID, uid))
+
+
+def _by_patient(held: Held, number: int) -> Call:
+    patient = held.study(number).patient_id
+    return _search(f"/studies?PatientID={patient}", _all_have(_PATIENT_ID, patient))
+
+
+def _by_accession(held: Held, number: int) -> Call:
+    accession = held.study(number).accession_number
+    return _search(f"/studies?AccessionNumber={accession}", _all_have(_ACCESSION, accession))
+
+
+def _by_name(held: Held, number: int) -> Call:
+    """A prefix that matches more the more there are."""
+    prefix = held.study(number).patient_name[:4]
+
+    def matches(result: dict[str, Any]) -> bool:
+        return bool(answers.value(result, _NAME)["Alphabetic"].lower().startswith(prefix.lower()))
+
+    return _search(f"/studies?PatientName={prefix}*&limit={_PAGE}", _page_of(matches))
+
+
+def _dates(held: Held, number: int) -> tuple[str, Callable[[dict[str, Any]], bool]]:
+    year = held.study(number).study_date[:4]
+    first, last = f"{year}0101", f"{year}1231"
+    return f"StudyDate={first}-{last}", lambda result: first <= answers.value(result, _DATE) <= last
+
+
+def _by_date(held: Held, number: int) -> Call:
+    dates, matches = _dates(held, number)
+    return _search(f"/studies?{dates}&limit={_PAGE}", _page_of(matches))
+
+
+def _offset_page(held: Held, number: int) -> Call:
+    offset = min(_PAGE * (1 + number % 4), held.studies - 1)
+    return _search(f"/studies?limit={_PAGE}&offset={offset}", _page_of(lambda _: True))
+
+
+def _deep_page(held: Held, number: int) -> Call:
+    offset = max(0, held.studies - 2 * _PAGE - number % _PAGE)
+    return _search(f"/studies?limit={_PAGE}&offset={offset}", _page_of(lambda _: True))
+
+
+def _by_modality(held: Held, number: int) -> Call:
+    dates, in_dates = _dates(held, number)
+    modality = held.study(number).kind.series[-1].modality
+
+    def matches(result: dict[str, Any]) -> bool:
+        return in_dates(result) and modality in result[_MODALITIES]["Value"]
+
+    return _search(f"/studies?ModalitiesInStudy={modality}&{dates}&limit={_PAGE}", _page_of(matches))
+
+
+# --- retrieval -------------------------------------------------------------------------------------
+
+
+def _metadata_of(series: Series) -> Call:
+    wanted = {uid for uid, _ in series.instances}
+
+    def check(found: Sequence[Answer]) -> None:
+        uids = {answers.value(one, "00080018") for one in answers.results(found[0])}
+        demand(uids == wanted, "metadata of other instances")
+
+    return Call([Request(f"{series.path}/metadata", _JSON)], check)
+
+
+def _metadata_first(held: Held, _number: int) -> Call:
+    series = held.objects.small.again()
+    call = _metadata_of(series)
+    return Call(call.requests, call.check, before=[store_request(series)])
+
+
+def _metadata_again(held: Held, _number: int) -> Call:
+    return _metadata_of(held.objects.cts)
+
+
+def _parts(request: Request, wanted: Sequence[bytes], *, copies: int = 1) -> Call:
+    """A multipart answer whose parts end with what is wanted, in any order."""
+
+    def check(found: Sequence[Answer]) -> None:
+        for answer in found:
+            parts = answers.parts(answer)
+            demand(len(parts) == len(wanted), f"{len(parts)} parts")
+            ends = {part[-len(wanted[0]) :] for part in parts}
+            demand(ends == set(wanted), "other bytes")
+
+    return Call([request] * copies, check)
+
+
+def _pixels_of(held: Held, index: int) -> bytes:
+    return held.objects.pixels[index % len(held.objects.pixels)].tobytes()
+
+
+def _instance(held: Held, number: int) -> Call:
+    return _parts(Request(held.objects.cts.instance_path(number), _AS_STORED), [_pixels_of(held, number)])
+
+
+def _series(held: Held, _number: int) -> Call:
+    wanted = [one.tobytes() for one in held.objects.pixels]
+    return _parts(Request(held.objects.cts.path, _AS_STORED), wanted)
+
+
+def _stack_frames(held: Held, number: int, count: int) -> Call:
+    frames = [(number * 7 + 3 * step) % held.objects.scale.stack_frames for step in range(count)]
+    listed = ",".join(str(frame + 1) for frame in sorted(frames))
+    path = f"{held.objects.stack.instance_path(0)}/frames/{listed}"
+    return _parts(Request(path, _FRAMES), [_pixels_of(held, frame) for frame in frames])
+
+
+def _frame(held: Held, number: int) -> Call:
+    return _stack_frames(held, number, 1)
+
+
+def _ten_frames(held: Held, number: int) -> Call:
+    return _stack_frames(held, number, 10)
+
+
+def _movie_frame(held: Held, number: int) -> Call:
+    frame = 1 + number * 7919 % held.objects.scale.movie_frames
+    path = f"{held.objects.movie.instance_path(0)}/frames/{frame}"
+    return _parts(Request(path, _JPEG_FRAMES), [movie_frame(frame)])
+
+
+def _eight_frames(held: Held, number: int) -> Call:
+    path = f"{held.objects.cts.instance_path(number)}/frames/1"
+    return _parts(Request(path, _FRAMES), [_pixels_of(held, number)], copies=8)
+
+
+# --- rendered and transcoded -----------------------------------------------------------------------
+
+
+def _rendered(path: str, side: int) -> Call:
+    return Call([Request(path, _PICTURE)], lambda found: answers.picture(found[0], side))
+
+
+def _rendered_first(held: Held, number: int) -> Call:
+    return _rendered(f"{held.objects.cts.instance_path(number)}/rendered", held.objects.scale.side)
+
+
+def _rendered_again(held: Held, _number: int) -> Call:
+    return _rendered_first(held, 0)
+
+
+def _rendered_frame(held: Held, number: int) -> Call:
+    path = f"{held.objects.stack.instance_path(0)}/frames/{number + 1}/rendered"
+    return _rendered(path, held.objects.scale.side)
+
+
+def _transcoded(series: Series, held: Held, number: int, syntax: str, codec: Callable[[], Any]) -> Call:
+    accept = {"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'}
+    pixels = held.objects.pixels[number]
+
+    def check(found: Sequence[Answer]) -> None:
+        parts = answers.parts(found[0])
+        demand(len(parts) == 1, f"{len(parts)} parts")
+        answers.shows(parts[0], syntax, pixels)
+
+    return Call([Request(series.instance_path(number), accept)], check, codec=codec)
+
+
+def _to_jpeg_2000(held: Held, number: int) -> Call:
+    pixels = held.objects.pixels[number]
+    return _transcoded(
+        held.objects.cts,
+        held,
+        number,
+        JPEG_2000,
+        lambda: imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True, numthreads=1),
     )
-    content_type = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
-    headers = {"Content-Type": content_type, **JSON}
-    return client.request("POST", "/studies", body=body + f"--{_BOUNDARY}--\r\n".encode(), headers=headers)
 
 
-def fill(bench: Bench) -> None:
-    """Give every server what the cases read."""
-    for base in filter(None, (bench.archive.base, bench.peer)):
-        client = Client(base)
-        for series in (bench.held.cts, bench.held.movie):
-            for start in range(0, len(series.instances), _FILL_COUNT):
-                store(client, series.instances[start : start + _FILL_COUNT])
-        client.close()
+def _to_jpeg_ls(held: Held, number: int) -> Call:
+    pixels = held.objects.pixels[number]
+    return _transcoded(held.objects.cts, held, number, JPEG_LS, lambda: imagecodecs.jpegls_encode(pixels))
 
 
-def _store(client: Client, held: Archived) -> bytes:
-    return store(client, held.cts.instances)
-
-
-def _get(
-    path: Callable[[Archived], str], headers: dict[str, str], count: int, client: Client, held: Archived
-) -> bytes:
-    if count == 1:
-        return client.request("GET", path(held), headers=headers)
-    return client.get_together([path(held)] * count, headers)
-
-
-def _read(name: str, headers: dict[str, str], path: Callable[[Archived], str], together: int = 1) -> Case:
-    return Case(name, partial(_get, path, headers, together), together=together)
-
-
-def _series(held: Archived) -> str:
-    return held.cts.path
-
-
-def _instance(held: Archived) -> str:
-    return f"{held.cts.path}/instances/{held.cts.instances[len(held.cts.instances) // 2][0]}"
-
-
-def _frame(held: Archived) -> str:
-    return _instance(held) + "/frames/1"
-
-
-def _movie_frame(held: Archived) -> str:
-    return f"{held.movie.path}/instances/{held.movie.instances[0][0]}/frames/{held.frames // 2}"
-
-
-CASES = [
-    Case("store, 1 CT a request", _store, fresh=1),
-    Case("store, 20 CT a request", _store, fresh=20),
-    _read("search by Study UID", JSON, lambda held: f"/studies?StudyInstanceUID={held.cts.study}"),
-    _read("search by PatientID", JSON, lambda _: "/studies?PatientID=BENCH&limit=25"),
-    _read("instances of a series", JSON, lambda held: held.cts.path + "/instances"),
-    _read("metadata of an instance", JSON, lambda held: _instance(held) + "/metadata"),
-    _read("metadata of a series", JSON, lambda held: held.cts.path + "/metadata"),
-    _read(
-        "metadata of a series, 8 at once", JSON, lambda held: held.cts.path + "/metadata", together=_TOGETHER
-    ),
-    _read("one frame as stored", FRAME_AS_STORED, _frame),
-    _read("one frame as stored, 8 at once", FRAME_AS_STORED, _frame, together=_TOGETHER),
-    _read("one frame of a long object", JPEG_AS_STORED, _movie_frame),
-    _read("one instance as stored", AS_STORED, _instance),
-    _read("a series as stored", AS_STORED, _series),
-]
-
-
-def run_case(case: Case, bench: Bench) -> Result:
-    """Measure one case on the archive, its limit, and the peer where there is one and it can do it."""
-    archive, bare = Client(bench.archive.base), Client(bench.bare)
-    peer = _peer(case, bench)
-    size = len(case.call(archive, _given(case, bench)))  # warm, and how much the limit must send
-    limit = partial(_write, bench.directory) if case.fresh else partial(_send, bare, case, size)
-    times: dict[str, list[float]] = {"archive": [], "limit": [], "peer": []}
-    end = time.monotonic() + bench.seconds
-    cpu_before = bench.archive.cpu_seconds()
-    while len(times["limit"]) < bench.rounds or time.monotonic() < end:
-        times["archive"].append(_timed(case.call, archive, _given(case, bench)))
-        if peer is not None:
-            times["peer"].append(_timed(case.call, peer, _given(case, bench)))
-        times["limit"].append(_timed(limit, _given(case, bench)))
-    rounds = len(times["limit"])
-    cpu = _difference(cpu_before, bench.archive.cpu_seconds())
-    for client in filter(None, (archive, bare, peer)):
-        client.close()
-    return Result(
-        name=case.name,
-        limit=case.limit,
-        rounds=rounds,
-        archive_ms=statistics.median(times["archive"]) * 1000,
-        cpu_ms=None if cpu is None else cpu * 1000 / rounds,
-        limit_ms=statistics.median(times["limit"]) * 1000,
-        peer_ms=statistics.median(times["peer"]) * 1000 if peer else None,
+def _to_htj2k(held: Held, number: int) -> Call:
+    pixels = held.objects.pixels[number]
+    return _transcoded(
+        held.objects.cts, held, number, HTJ2K, lambda: imagecodecs.htj2k_encode(pixels, reversible=True)
     )
 
 
-def _given(case: Case, bench: Bench) -> Archived:
-    """What the servers hold; for a store, a new series."""
-    if not case.fresh:
-        return bench.held
-    fresh = make_series(instances=case.fresh, rows=512, columns=512)
-    return Archived(fresh, bench.held.movie, bench.held.frames)
+def _from_jpeg_2000(held: Held, number: int) -> Call:
+    encoded = imagecodecs.jpeg2k_encode(
+        held.objects.pixels[number], level=0, codecformat="j2k", reversible=True
+    )
+    return _transcoded(
+        held.objects.jpeg_2000,
+        held,
+        number,
+        EXPLICIT,
+        lambda: imagecodecs.jpeg2k_decode(encoded, numthreads=1),
+    )
 
 
-def _peer(case: Case, bench: Bench) -> Client | None:
-    """A client of the peer; None when there is none, or it refuses what the case asks."""
-    if not bench.peer:
-        return None
-    client = Client(bench.peer)
-    try:
-        case.call(client, _given(case, bench))
-    except (OSError, RuntimeError) as error:
-        print(f"  the peer cannot: {error}", file=sys.stderr)
-        return None
-    return client
+def _from_jpeg_ls(held: Held, number: int) -> Call:
+    encoded = imagecodecs.jpegls_encode(held.objects.pixels[number])
+    return _transcoded(
+        held.objects.jpeg_ls, held, number, EXPLICIT, lambda: imagecodecs.jpegls_decode(encoded)
+    )
 
 
-def _difference(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else after - before
+# --- stores ----------------------------------------------------------------------------------------
 
 
-def _timed(call: Callable[..., object], *arguments: object) -> float:
-    start = time.perf_counter()
-    call(*arguments)
-    return time.perf_counter() - start
+def store_request(series: Series) -> Request:
+    """STOW of the instances of a series."""
+    return stow([data for _, data in series.instances])
 
 
-def _send(bare: Client, case: Case, size: int, _held: Archived) -> bytes:
-    paths = [f"/{size // case.together}"] * case.together
-    return bare.request("GET", paths[0]) if case.together == 1 else bare.get_together(paths, {})
+def stow(objects: Sequence[bytes]) -> Request:
+    """STOW of Part 10 objects in one request."""
+    head = f"--{_BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    body = b"".join([piece for data in objects for piece in (head, data, b"\r\n")])
+    return Request("/studies", _STORED, "POST", body + f"--{_BOUNDARY}--\r\n".encode())
 
 
-def _write(directory: Path, held: Archived) -> None:
-    """The limit of a durable store: the bytes in one new file, fsynced.
+def _store(series: Callable[[Objects], Series], held: Held, count: int, connections: int) -> Call:
+    """New instances, as many in each of as many requests."""
+    requests = [store_request(series(held.objects).again(count)) for _ in range(connections)]
 
-    Files stay until the end, as stored ones do: to reuse a removed one's pages costs the kernel far less.
-    """
-    path = directory / f"{held.cts.series}.limit"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        for _, data in held.cts.instances:
-            os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def check(found: Sequence[Answer]) -> None:
+        for answer in found:
+            answers.all_stored(answer, count)
+
+    return Call(requests, check)
+
+
+def _store_one(held: Held, _number: int) -> Call:
+    return _store(lambda held: held.cts, held, 1, 1)
+
+
+def _store_batches(held: Held, _number: int) -> Call:
+    return _store(lambda held: held.cts, held, 50, 4)
+
+
+def _store_stack(held: Held, _number: int) -> Call:
+    return _store(lambda held: held.stack, held, 1, 1)
+
+
+def _store_small(held: Held, _number: int) -> Call:
+    return _store(lambda held: held.small, held, 1, 1)
+
+
+def _store_small_batch(held: Held, _number: int) -> Call:
+    return _store(lambda held: held.small, held, 50, 1)
+
+
+def _slices(held: Held) -> int:
+    return held.objects.scale.slices
+
+
+def _compressed(held: Held) -> int:
+    return held.objects.scale.compressed
+
+
+def _stack(held: Held) -> int:
+    return held.objects.scale.stack_frames
+
+
+_CODEC = Reach(over_codec_ms=1)
+# CPU of the server, and the rate.
+_STORE = Reach(1.5, of_peer=2)
+
+CASES = (
+    Case("QIDO by Study UID", _by_uid, Reach(0.6)),
+    Case("QIDO by PatientID", _by_patient, Reach(0.7)),
+    Case("QIDO by accession number", _by_accession, Reach(0.7)),
+    Case("QIDO name prefix, page of 25", _by_name, Reach(1.5)),
+    Case("QIDO date range, page of 25", _by_date, Reach(1.5)),
+    Case("QIDO offset page of 25", _offset_page, Reach(1.5)),
+    Case("QIDO last pages of 25, by offset", _deep_page),
+    Case("QIDO ModalitiesInStudy + date", _by_modality, Reach(2)),
+    Case("series metadata, 200 instances, first time", _metadata_first, Reach(5), burst=1),
+    Case("series metadata, 200 instances, again", _metadata_again, Reach(0.6)),
+    Case("one 0.53 MB instance", _instance, Reach(0.8)),
+    Case("series of 200, 106 MB", _series, Reach(of_limit=0.6)),
+    Case("one frame of 300 (0.5 MB)", _frame, Reach(0.7)),
+    Case("ten frames in one request", _ten_frames, Reach(3)),
+    Case("one frame of 20,000 (4 KB)", _movie_frame),
+    Case("eight frames at once", _eight_frames, unit="frame", units=8),
+    Case("rendered JPEG 512², first", _rendered_first, Reach(4), burst=5, most=_slices),
+    Case("rendered JPEG 512², again", _rendered_again, Reach(0.5)),
+    Case("rendered frame of a multi-frame", _rendered_frame, Reach(6), burst=5, most=_stack),
+    Case("STOW 0.53 MB CT, singly", _store_one, _STORE, Limit.DISK, "instance"),
+    Case("STOW 0.53 MB CT, 4 x batches of 50", _store_batches, _STORE, Limit.DISK, "instance", 200, burst=1),
+    Case("STOW one 157 MB multi-frame", _store_stack, Reach(300), Limit.DISK, "instance", burst=1),
+    Case("STOW small instances, singly", _store_small, Reach(1.0), Limit.DISK, "instance"),
+    Case("STOW small instances, batches of 50", _store_small_batch, Reach(1.0), Limit.DISK, "instance", 50),
+    Case("CT slice to JPEG 2000", _to_jpeg_2000, _CODEC, Limit.CODEC, burst=3, most=_slices),
+    Case("CT slice to JPEG-LS", _to_jpeg_ls, _CODEC, Limit.CODEC, burst=3, most=_slices),
+    Case("CT slice to HTJ2K", _to_htj2k, _CODEC, Limit.CODEC, burst=3, most=_slices),
+    Case("JPEG 2000 to explicit", _from_jpeg_2000, _CODEC, Limit.CODEC, burst=3, most=_compressed),
+    Case("JPEG-LS to explicit", _from_jpeg_ls, _CODEC, Limit.CODEC, burst=3, most=_compressed),
+)

@@ -1,0 +1,222 @@
+"""One case on every server in turn: bursts of calls are interleaved, so that noise hits all alike."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks.answers import WrongAnswer, succeeded
+from benchmarks.cases import Call, Case, Held, Limit
+from benchmarks.processes import memory_peak
+from benchmarks.servers import Server, limit_file
+from benchmarks.wire import Answer, Client, Request
+
+# A burst takes about so long, and holds at most so many calls: CPU time is read before and after it.
+_BURST_SECONDS = 0.1
+_LONGEST_BURST = 50
+_FEWEST_ROUNDS = 3
+_WRITTEN = ".written"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one server in one case, per unit of the case.
+
+    ms: median time from the first byte sent to the last received, by as many units as a call holds. cpu_ms:
+    mean CPU time of the server and its database; None where its processes are not known. calls: how many.
+    """
+
+    ms: float
+    cpu_ms: float | None
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row. studies: in the archive while it was measured. megabytes: that one unit moves.
+
+    memory_mib: the archive's peak in this case. failure: why there are no figures of the archive.
+    """
+
+    case: Case
+    studies: int
+    megabytes: float = 0.0
+    archive: Figures | None = None
+    limit: Figures | None = None
+    peer: Figures | None = None
+    memory_mib: float = 0.0
+    failure: str = ""
+    peer_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The servers, what they hold, and how long to measure each case on each of them."""
+
+    archive: Server
+    limit: Server
+    directory: Path
+    peer: Server | None
+    held: Held
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Subject:
+    """Who is measured: how it takes a call, and what that took. clocks: CPU seconds so far, by process."""
+
+    take: Callable[[Call], Sequence[Answer]]
+    clocks: Callable[[], Mapping[int, float]]
+    prepare: Callable[[Call], None] = lambda _: None
+    times: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+
+    def burst(self, calls: Sequence[Call]) -> None:
+        """Take calls one after the other; answers are checked when the clock stands. Raises WrongAnswer."""
+        for call in calls:
+            self.prepare(call)
+        answers = []
+        before = self.clocks()
+        for call in calls:
+            start = time.perf_counter()
+            answers.append(self.take(call))
+            self.times.append(time.perf_counter() - start)
+        after = self.clocks()
+        self.cpu += sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+        for call, found in zip(calls, answers, strict=True):
+            if found:
+                call.check(found)
+
+    def figures(self, units: int) -> Figures:
+        """The medians and means so far."""
+        cpu = self.cpu * 1000 / len(self.times) / units or None
+        return Figures(statistics.median(self.times) * 1000 / units, cpu, len(self.times))
+
+
+def run_case(case: Case, bench: Bench) -> Result:
+    """Measure a case on the archive, on its limit, and on the peer where there is one and it can do it."""
+    studies = bench.held.studies
+    archive = Client(bench.archive.base)
+    calls = (case.call(bench.held, number) for number in _numbers(case, bench.held))
+    try:
+        with memory_peak(bench.archive.family) as memory:
+            figures = _measured(case, bench, archive, calls)
+    except (WrongAnswer, OSError) as error:
+        return Result(case, studies, failure=str(error))
+    finally:
+        archive.close()
+        for written in bench.directory.glob(f"*{_WRITTEN}"):
+            written.unlink()
+    return Result(case, studies, memory_mib=memory.mib, **figures)
+
+
+def _numbers(case: Case, held: Held) -> Iterator[int]:
+    most = case.most(held) if case.most else None
+    return count() if most is None else iter(range(most))
+
+
+def _measured(case: Case, bench: Bench, archive: Client, calls: Iterator[Call]) -> dict[str, Any]:
+    first = next(calls)
+    subject = _client_subject(archive, bench.archive)
+    start = time.perf_counter()
+    sizes = _warm(subject, first)
+    spent = time.perf_counter() - start
+    peer, refusal = _peer(bench, first)
+    limit = _limit(case, bench, sizes)
+    subjects = [one for one in (subject, peer, limit) if one is not None]
+    burst = case.burst or max(1, min(_LONGEST_BURST, int(_BURST_SECONDS / spent)))
+    deadline, rounds = time.monotonic() + bench.seconds * len(subjects), 0
+    while rounds < _FEWEST_ROUNDS or time.monotonic() < deadline:
+        batch = [call for call, _ in zip(calls, range(burst), strict=False)]
+        if not batch:
+            break
+        for one in subjects:
+            one.burst(batch)
+        rounds += 1
+    return {
+        "archive": subject.figures(case.units),
+        "peer": peer.figures(case.units) if peer else None,
+        "limit": limit.figures(case.units) if limit else None,
+        "peer_failure": refusal,
+        "megabytes": sum(sizes) / case.units / 1e6,
+    }
+
+
+def _client_subject(client: Client, server: Server) -> _Subject:
+    def prepare(call: Call) -> None:
+        for request in call.before:
+            succeeded(client.send([request])[0])
+
+    return _Subject(lambda call: client.send(call.requests), server.family.cpu_seconds, prepare)
+
+
+def _warm(subject: _Subject, call: Call) -> list[int]:
+    """Take a call that does not count; how many bytes each answer has, or each body that was sent."""
+    subject.prepare(call)
+    answers = subject.take(call)
+    call.check(answers)
+    pairs = zip(call.requests, answers, strict=True)
+    return [len(request.body) or len(answer.body) for request, answer in pairs]
+
+
+def _peer(bench: Bench, first: Call) -> tuple[_Subject | None, str]:
+    """The peer, or why it is left out of this case."""
+    if bench.peer is None:
+        return None, ""
+    subject = _client_subject(Client(bench.peer.base), bench.peer)
+    try:
+        _warm(subject, first)
+    except (WrongAnswer, OSError) as error:
+        return None, str(error)
+    return subject, ""
+
+
+def _limit(case: Case, bench: Bench, sizes: Sequence[int]) -> _Subject | None:
+    if case.limit == Limit.DISK:
+        return _Subject(_Writer(bench.directory), _own_clock)
+    if case.limit == Limit.CODEC:
+        return _Subject(_in_process, _own_clock)
+    client = Client(bench.limit.base)
+    files = [Request(limit_file(bench.directory, size)) for size in sizes]
+    return _Subject(lambda _: _received(client.send(files)), bench.limit.family.cpu_seconds)
+
+
+def _own_clock() -> Mapping[int, float]:
+    return {0: time.thread_time()}
+
+
+def _received(answers: Sequence[Answer]) -> Sequence[Answer]:
+    for answer in answers:
+        succeeded(answer)
+    return ()
+
+
+def _in_process(call: Call) -> Sequence[Answer]:
+    call.codec()
+    return ()
+
+
+@dataclass(slots=True)
+class _Writer:
+    """The limit of a durable store: the same bytes in one new file for every request, fsynced.
+
+    Files stay until the end of the case, as stored ones do: to reuse a removed one's pages costs the kernel
+    far less.
+    """
+
+    directory: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def __call__(self, call: Call) -> Sequence[Answer]:
+        for request in call.requests:
+            path = self.directory / f"{next(self._numbers)}{_WRITTEN}"
+            with open(path, "xb", buffering=0) as file:
+                file.write(request.body)
+                os.fsync(file.fileno())
+        return ()
