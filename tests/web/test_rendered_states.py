@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.dataset import Dataset
 
 from tests.builders import new_uid
 from tests.web.conftest import BASE, Client, parts
-from tests.web.shown import cine, gray_image, path_of, picture, presentation_state, report
+from tests.web.shown import GRAY_RAMP, cine, gray_image, path_of, picture, presentation_state, report
 
 PNG_PARTS = 'multipart/related; type="image/png"'
 WADO = "http://127.0.0.1:8080/wado"
@@ -96,3 +97,40 @@ def _named(data: bytes) -> str:
 def _presentation(data: bytes) -> str:
     *_, series, _, instance = path_of(data).split("/")
     return f"presentationSeriesUID={series}&presentationUID={instance}"
+
+
+def _annotated_state(image: bytes) -> bytes:
+    """A state with a white square over all of its image."""
+    square, annotation, layer = Dataset(), Dataset(), Dataset()
+    square.GraphicAnnotationUnits, square.GraphicDimensions, square.GraphicFilled = "DISPLAY", 2, "Y"
+    square.NumberOfGraphicPoints, square.GraphicType = 5, "POLYLINE"
+    square.GraphicData = [0, 0, 1, 0, 1, 1, 0, 1, 0, 0]
+    annotation.GraphicLayer, annotation.GraphicObjectSequence = "TOP", [square]
+    layer.GraphicLayer, layer.GraphicLayerOrder = "TOP", 1
+    layer.GraphicLayerRecommendedDisplayGrayscaleValue = 0xFFFF
+    sequences = {"GraphicAnnotationSequence": [annotation], "GraphicLayerSequence": [layer]}
+    return presentation_state([image], center=1000, **sequences)
+
+
+def test_its_thumbnail_is_its_first_image_without_graphics(client: Client) -> None:
+    image = gray_image()
+    path = _stored(client, image, _annotated_state(image))
+    assert _extrema(client.get(f"{path}/rendered", "image/png").content) == (255, 255)
+    for target in (path, path.partition("/instances")[0]):
+        response = client.get(f"{target}/thumbnail", "image/png")
+        assert _extrema(response.content) == (0, 0)
+        assert picture(response.content).size == (128, 85)
+        assert response.headers["content-location"] == f"{BASE}{path}/thumbnail"
+
+
+def test_without_a_picture_that_names_nobody_its_thumbnail_is_an_icon(client: Client) -> None:
+    burned_in = gray_image(attributes={**GRAY_RAMP, "BurnedInAnnotation": "YES"})
+    missing = gray_image()
+    for state in (
+        presentation_state([burned_in], center=1000),
+        presentation_state([missing], center=1000),
+    ):
+        path = _stored(client, burned_in, state)
+        response = client.get(f"{path}/thumbnail", "image/png")
+        assert response.status_code == 200
+        assert picture(response.content).size == (128, 128)

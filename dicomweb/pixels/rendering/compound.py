@@ -98,8 +98,8 @@ def _ellipse(points: Line, _item: Values) -> list[Line]:
 
 
 def _arrow(points: Line, _item: Values) -> list[Line]:
-    """From the second point, its head at the first."""
-    tip, tail = points[:2]
+    """From the first point to the second, where its head is."""
+    tail, tip = points[:2]
     aside = _HEAD_SHARE * math.tan(_HEAD_ANGLE)
     barbs = [_between(tip, tail, _HEAD_SHARE, side) for side in (-aside, aside)]
     return [[tail, tip], [barbs[0], tip, barbs[1]]]

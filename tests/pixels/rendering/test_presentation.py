@@ -306,3 +306,96 @@ def test_pseudo_colour_maps_gray_to_the_states_palette() -> None:
 def test_colour_images_keep_their_colours() -> None:
     pixels = np.random.default_rng(9).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     assert np.array_equal(_drawn(_state(COLOUR_STATE, ImageRotation=180), pixels), pixels[::-1, ::-1])
+
+
+# --- compound graphics -------------------------------------------------------------------------------------
+
+
+def _compound(kind: str, data: list[float], **more: Any) -> Dataset:
+    return _item(
+        CompoundGraphicInstanceID=1,
+        CompoundGraphicUnits="PIXEL",
+        GraphicDimensions=2,
+        NumberOfGraphicPoints=len(data) // 2,
+        GraphicData=data,
+        CompoundGraphicType=kind,
+        **more,
+    )
+
+
+def _with_compound(compound: Dataset, *graphics: Dataset) -> dict[str, Any]:
+    annotation = _item(
+        GraphicLayer="TOP", GraphicObjectSequence=list(graphics), CompoundGraphicSequence=[compound]
+    )
+    layer = _item(
+        GraphicLayer="TOP",
+        GraphicLayerOrder=1,
+        GraphicLayerRecommendedDisplayCIELabValue=[65535, 32896, 32896],
+    )
+    return _state(GraphicAnnotationSequence=[annotation], GraphicLayerSequence=[layer])
+
+
+@pytest.mark.parametrize(
+    ("compound", "hit", "missed"),
+    [
+        (_compound("MULTILINE", [10, 10, 50, 10]), [(10, 30)], (30, 30)),
+        (_compound("INFINITELINE", [30, 20, 31, 20]), [(20, 1), (20, 62)], (40, 30)),
+        (_compound("CUTLINE", [10, 10, 50, 10]), [(10, 30)], (10, 60)),
+        (_compound("RECTANGLE", [10, 20, 50, 40]), [(20, 30), (40, 30), (30, 10)], (30, 30)),
+        (_compound("RECTANGLE", [10, 20, 50, 40], GraphicFilled="Y"), [(30, 30)], (50, 30)),
+        (_compound("ELLIPSE", [12, 22, 52, 42]), [(22, 32), (32, 12)], (32, 32)),
+        (_compound("ARROW", [5, 32, 55, 32]), [(32, 30), (30, 50), (34, 50)], (28, 10)),
+        (_compound("RULER", [10, 32, 60, 32]), [(32, 30), (31, 10)], (10, 30)),
+        (
+            _compound("CROSSHAIR", [32, 32, 32, 32], DiameterOfVisibility=40.0, GapLength=16.0),
+            [(32, 15), (15, 32), (32, 48), (48, 32)],
+            (32, 32),
+        ),
+        (
+            _compound("MULTILINE", [10, 32, 54, 32], RotationAngle=90.0, RotationPoint=[32, 32]),
+            [(12, 32), (50, 32)],
+            (32, 12),
+        ),
+        (_compound("SPIRAL", [10, 10, 50, 50]), [], (30, 30)),
+    ],
+)
+def test_compound_graphics_are_where_they_belong(
+    compound: Dataset, hit: list[tuple[int, int]], missed: tuple[int, int]
+) -> None:
+    marked = _marked(_with_compound(compound))
+    for row, column in hit:
+        assert marked[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3].any()
+    row, column = missed
+    assert not marked[row - 2 : row + 3, column - 2 : column + 3].any()
+
+
+def test_a_compound_graphic_with_a_simple_form_is_drawn_once() -> None:
+    simple = _graphic("POLYLINE", [10, 50, 50, 50])
+    simple.CompoundGraphicInstanceID = 1
+    marked = _marked(_with_compound(_compound("MULTILINE", [10, 10, 50, 10]), simple))
+    assert marked[48:53, 20:40].any()
+    assert not marked[8:13, 20:40].any()
+
+
+@pytest.mark.parametrize(
+    "kind", ["MULTILINE", "INFINITELINE", "RULER", "CROSSHAIR", "ARROW", "RECTANGLE", "ELLIPSE"]
+)
+@pytest.mark.parametrize("data", [[], [1], [1, 1], [5, 5, 5, 5], [-3e38, 3e38] * 4])
+def test_hostile_compound_graphics_do_no_harm(kind: str, data: list[float]) -> None:
+    more = {"RotationAngle": 1e300, "RotationPoint": [3e38, -3e38], "GapLength": -1e30}
+    assert _marked(_with_compound(_compound(kind, data, **more))).shape == (64, 64)
+
+
+def test_names_in_other_alphabets_are_written() -> None:
+    texts = [
+        _item(
+            UnformattedTextValue=text,
+            BoundingBoxAnnotationUnits="PIXEL",
+            BoundingBoxTopLeftHandCorner=[5, 5],
+            BoundingBoxBottomRightHandCorner=[120, 20],
+        )
+        for text in ("Łódź", "\uffff\uffff\uffff\uffff")
+    ]
+    written, boxes = (_marked(_annotated(texts=[text]), 128) for text in texts)
+    assert written.any()
+    assert not np.array_equal(written, boxes)
