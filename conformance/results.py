@@ -61,13 +61,14 @@ def document(columns: Sequence[Column]) -> str:
     lines = [
         "# Results of the conformance suite",
         "",
-        "Made by `python -m conformance.results` from reports of `python -m conformance --json`. A"
-        " requirement fails when one of its checks does. Skipped: what its checks need is not there.",
+        "Made by `python -m conformance.results` from reports of `python -m conformance --json`.",
+        "A requirement fails when one of its checks does, even where others pass.",
+        "Skipped: what its checks need is not there.",
         "",
         *_table(["Server", "Date", *LEVELS, "checks"], [_summary(column) for column in columns]),
         "",
-        "Each cell: passed / failed / skipped. Checks are single functions of the suite: one looks at several"
-        " cases and fails with the first that is wrong, and a requirement may have several.",
+        "Each cell: passed / failed / skipped. Checks are single functions of the suite:",
+        "one looks at several cases and fails with the first that is wrong; a requirement may have several.",
         "",
         *[line for column in columns for line in _restarted(column)],
         *_table(
