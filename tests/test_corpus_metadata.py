@@ -1,7 +1,7 @@
 """Every real file taken apart and put together again: Part 10, then JSON or XML with bulkdata, stored anew.
 
-The second instance is the first: equal metadata, equal bulkdata, equal codestreams, and, seen by pydicom, equal
-data sets (S-31).
+The second instance is the first: equal metadata, equal bulkdata, equal codestreams, and, seen by pydicom,
+equal data sets (S-31).
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def _retrieved(client: Client, instance: Instance) -> Retrieved:
 
 
 def _is_explained(tag: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Encapsulated pixel data is OB, whatever its writer said (PS3.5 A.4); a document gets its length (S-10)."""
+    """Encapsulated pixel data is OB, whatever its writer said (PS3.5 A.4); a document gets its length
+    (S-10)."""
     if tag == "7FE00010":
         return bool(before[tag] | {"vr": "OB"} == after[tag])
     return tag == "00420015" and tag not in before
