@@ -29,7 +29,7 @@ _AT_A_TIME = 4
 _MOST_SAMPLES = {"VOLUME_RENDERED": 24 << 20}
 _MOST_PROJECTED = 40 << 20
 # Each picture of an animation has this share of it.
-_ANIMATED_SHARE = 8
+_ANIMATED_SHARE = 16
 _VOXEL_BYTES = 4
 _DEFAULTS = {Reformat.MPR: ("AVERAGE_IP", "f"), Reformat.RENDERING_3D: ("VOLUME_RENDERED", "a")}
 # Of one slice, not of the volume: image number, slice location and thickness, stored window.
@@ -242,7 +242,8 @@ async def _view(
         "inverted": plan.inverted,
         "request": request.to_parameters(),
     }
-    return await plan.archive.workers.run("volume_view", parameters, [], result_bytes=_memory(plan))
+    async with plan.archive.volumes.drawing:
+        return await plan.archive.workers.run("volume_view", parameters, [], result_bytes=_memory(plan))
 
 
 async def _animation(
@@ -250,16 +251,9 @@ async def _animation(
 ) -> bytes:
     swivel = plan.query.swivel
     assert swivel is not None, "without a swivel there is one picture"
-    angles = swivel.angles
-    pictures: list[bytes] = [b""] * len(angles)
-    left = iter(enumerate(angles))
-
-    async def draw() -> None:
-        for index, angle in left:
-            camera = plan.camera.swivelled(angle)
-            pictures[index] = await _view(plan, file, window, camera, "image/png")
-
-    await _together(draw() for _ in range(_AT_A_TIME))
+    pictures = [
+        await _view(plan, file, window, plan.camera.swivelled(angle), "image/png") for angle in swivel.angles
+    ]
     parameters = {"media_type": media_type, "milliseconds": 1000 / swivel.rate}
     return await plan.archive.workers.run("volume_animation", parameters, pictures)
 

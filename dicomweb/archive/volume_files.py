@@ -83,6 +83,8 @@ class VolumeFiles:
         self._kept: OrderedDict[Hashable, VolumeFile] = OrderedDict()
         self._turns: weakref.WeakValueDictionary[Hashable, asyncio.Lock] = weakref.WeakValueDictionary()
         self._making = asyncio.Semaphore(_MOST_AT_A_TIME)
+        self.drawing = asyncio.Semaphore(1)
+        """To be held while a picture is drawn: that takes seconds, and frames need the other workers."""
 
     def close(self) -> None:
         """Let go of what is kept."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +15,7 @@ from dicomweb.archive.derived import makers
 from dicomweb.archive.parts import Literal, Part
 from dicomweb.archive.volume import VolumePlan, plan_volume, response_module, volume_picture
 from dicomweb.archive.volume_input import volume_input
-from dicomweb.errors import NotAcceptable
+from dicomweb.errors import ClientGone, NotAcceptable
 from dicomweb.protocol import negotiate
 from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.media_types import DICOM_JSON
@@ -26,6 +30,8 @@ from dicomweb.web.rendered import rendered_acceptable
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import acceptable, base_url, target_of
 
+# How often it is looked whether the client still waits.
+_LOOK_SECONDS = 0.5
 _UNSUPPORTED = "The following annotation values are not supported: {}"
 
 
@@ -66,8 +72,20 @@ async def _rendered_volume(request: Request, reformat: Reformat) -> Response | S
     if query.picture.unsupported:
         warnings.append(_UNSUPPORTED.format(", ".join(query.picture.unsupported)))
     headers |= warning_headers(base_url(request), warnings)
-    part = await _part(plan, form.root_type, request.url.path)
+    part = await _while_wanted(request, _part(plan, form.root_type, request.url.path))
     return answer_parts(request, [part], multipart=form.multipart, headers=headers)
+
+
+async def _while_wanted(request: Request, work: Coroutine[Any, Any, Part]) -> Part:
+    """What the work gives, unless the client leaves before: drawing takes seconds. Raises ClientGone."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_LOOK_SECONDS))[0]:
+            if await request.is_disconnected():
+                raise ClientGone("The client left before its picture was drawn.")
+        return await task
+    finally:
+        task.cancel()
 
 
 def _form(request: Request, query: VolumeQuery) -> Answer:
