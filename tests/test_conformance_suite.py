@@ -67,6 +67,12 @@ def test_checks_and_requirements_name_each_other() -> None:
             assert requirement.id in REGISTRY[name].requirements
 
 
+def test_every_module_of_checks_is_taken_in() -> None:
+    folder = REPOSITORY / "conformance" / "suite" / "checks"
+    with_checks = {path.stem for path in folder.glob("*.py") if "\n@shows(" in path.read_text()}
+    assert with_checks <= {module.__name__.rpartition(".")[2] for module in MODULES}
+
+
 def test_checked_requirements_have_checks_and_no_others_do() -> None:
     for requirement in REQUIREMENTS.values():
         assert bool(requirement.checks) == (requirement.status == "checked"), requirement.id
