@@ -19,7 +19,8 @@ from dicomweb.pixels.rendering.presentation import display_with_presentation_sta
 
 # Of all frames that make one picture, which a worker holds together.
 _MOST_BYTES = 256 << 20
-_BYTES_OF_A_VALUE = 4
+# Of each value as a float, whether it is one, and what is made of it.
+_BYTES_OF_A_VALUE = 12
 _UNRELATED = "The images of the presentation state do not say how they lie to each other."
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydicom.dataset import Dataset
 
@@ -108,7 +110,7 @@ def _annotated_state(image: bytes) -> bytes:
     annotation.GraphicLayer, annotation.GraphicObjectSequence = "TOP", [square]
     layer.GraphicLayer, layer.GraphicLayerOrder = "TOP", 1
     layer.GraphicLayerRecommendedDisplayGrayscaleValue = 0xFFFF
-    sequences = {"GraphicAnnotationSequence": [annotation], "GraphicLayerSequence": [layer]}
+    sequences: dict[str, Any] = {"GraphicAnnotationSequence": [annotation], "GraphicLayerSequence": [layer]}
     return presentation_state([image], center=1000, **sequences)
 
 

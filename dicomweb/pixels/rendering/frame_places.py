@@ -22,6 +22,8 @@ _ORGANIZATIONS, _ORGANIZATION_UID = "00209221", "00209164"
 _TRANSVERSE = (0.0, 0.0, 1.0)
 # Cosine between the normals of planes that are parallel but for digits.
 _PARALLEL = 0.9998
+# Of a pixel: spacings written with few digits.
+_SAME_SPACING = 0.005
 # What lies so far outside, of a pixel or of a gap between slices, still belongs to the outermost one.
 _HALF = 0.5
 
@@ -100,11 +102,14 @@ def normal_of(plane: Slice) -> Vector:
 def frames_through(plane: Slice, rows: int, columns: int, stack: Sequence[Slice]) -> list[int] | None:
     """Indices of the frames of a stack that a plane of so many pixels is filled from, by depth.
 
-    None where nothing can be said: they are not parallel to each other, or not in one frame of reference.
+    None where nothing can be said: their rows and columns do not run alike, or they are not all in one frame of
+    reference.
     """
     depths = _depths_of(stack)
     references = {one.frame_of_reference for one in (plane, *stack)}
     if not depths or len(references) > 1 or not plane.frame_of_reference:
+        return None
+    if not all(_lie_alike(stack[0], one) for one in stack):
         return None
     normal = normal_of(stack[0])
     reached = [dot(corner, normal) for corner in _corners(plane, rows, columns)]
@@ -112,6 +117,13 @@ def frames_through(plane: Slice, rows: int, columns: int, stack: Sequence[Slice]
     below = sum(depths[index] <= min(reached) for index in order)
     above = sum(depths[index] >= max(reached) for index in order)
     return order[max(below - 1, 0) : len(order) - max(above - 1, 0)]
+
+
+def _lie_alike(one: Slice, other: Slice) -> bool:
+    """Whether the pixels of two planes form one grid."""
+    along = dot(one.row_direction, other.row_direction), dot(one.column_direction, other.column_direction)
+    sizes = zip(one.spacing, other.spacing, strict=True)
+    return min(along) >= _PARALLEL and all(abs(a - b) <= _SAME_SPACING * a for a, b in sizes)
 
 
 def reach_of(stack: Sequence[Slice]) -> float:

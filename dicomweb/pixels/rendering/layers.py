@@ -30,7 +30,7 @@ from dicomweb.pixels.volume.grid import Slice
 
 _PHOTOMETRIC, _ICC_PROFILE = "00280004", "00282000"
 _SHOWN = -1
-# Pixels of a picture whose places in a stack are worked out together.
+# Pixels of a band.
 _BAND = 1 << 19
 
 
@@ -38,7 +38,7 @@ _BAND = 1 << 19
 class Sheet:
     """An input as it lies under or over the others: RGB from 0 to 255, and where there is any of it."""
 
-    colours: NDArray[np.float32]
+    colours: NDArray[Any]
     visible: Mask
 
 
@@ -116,7 +116,7 @@ def _sheet(values: NDArray[np.float32], nothing: Mask, frame: _Frame, layer: Map
         for kind, limits in layer["thresholds"]:
             nothing |= ~_meets(values, kind, limits)
     colours = np.where(nothing, np.float32(0), values) if frame.modality else values
-    return Sheet(frame.shown(colours).astype(np.float32), ~nothing)
+    return Sheet(frame.shown(colours), ~nothing)
 
 
 _THRESHOLDS: dict[str, tuple[int, Callable[..., Mask]]] = {
@@ -144,7 +144,7 @@ def _laid_over(base: _Frame, frames: Sequence[_Frame], layer: Mapping[str, Any])
     """Frames of another input in the pixels of the base; nothing where they do not reach."""
     rows, columns = base.values.shape[:2]
     if not frames:
-        return Sheet(np.zeros((rows, columns, 3), np.float32), np.zeros((rows, columns), np.bool_))
+        return Sheet(np.zeros((rows, columns, 3), np.uint8), np.zeros((rows, columns), np.bool_))
     first = frames[0]
     if any(frame.values.shape != first.values.shape for frame in frames):
         raise DecodeFailed("The images to be blended are not of one size.")
@@ -158,9 +158,7 @@ def _laid_over(base: _Frame, frames: Sequence[_Frame], layer: Mapping[str, Any])
     stack = Stack(
         [frame.values for frame in frames], [frame.padding for frame in frames], planes, layer["reach"]
     )
-    step = max(_BAND // columns, 1)
-    for start in range(0, rows, step):
-        band = slice(start, min(start + step, rows))
+    for band in _bands(rows, columns):
         values[band], nothing[band] = stack.sampled(base.plane, np.arange(rows)[band], columns)
     return _sheet(values, nothing, first, layer)
 
@@ -168,8 +166,23 @@ def _laid_over(base: _Frame, frames: Sequence[_Frame], layer: Mapping[str, Any])
 # --- blending ----------------------------------------------------------------------------------------------
 
 
+def _bands(rows: int, columns: int) -> Iterator[slice]:
+    """Rows of a picture that are worked on together, so that their floats are never all in memory."""
+    step = max(_BAND // columns, 1)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
 def _blended(sheets: dict[int, Sheet], steps: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8]:
-    """What is shown after all steps, in whatever order they are listed; black where there is nothing."""
+    """What is shown after all steps."""
+    levels = np.empty_like(next(iter(sheets.values())).colours, np.uint8)
+    for band in _bands(*levels.shape[:2]):
+        parts = {number: Sheet(sheet.colours[band], sheet.visible[band]) for number, sheet in sheets.items()}
+        levels[band] = _after_steps(parts, steps)
+    return levels
+
+
+def _after_steps(sheets: dict[int, Sheet], steps: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8]:
+    """Of some rows, in whatever order the steps are listed; black where there is nothing."""
     waiting = list(steps)
     while waiting:
         ready = [step for step in waiting if all(number in sheets for number in step["inputs"])]

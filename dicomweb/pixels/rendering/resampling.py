@@ -33,6 +33,7 @@ class Stack:
         reach: float,
     ) -> None:
         self._visible = np.logical_not(np.stack(nothing)).astype(np.float32)
+        self._whole = bool(self._visible.all())
         values = np.stack(frames)
         hidden = (self._visible == 0).reshape(self._visible.shape + (1,) * (values.ndim - 3))
         self._values = np.where(hidden, np.float32(0), values)
@@ -46,10 +47,18 @@ class Stack:
         self, plane: Slice, rows: NDArray[np.int64], columns: int
     ) -> tuple[NDArray[np.float32], Mask]:
         """Values at the pixels of some rows of a plane, and where there are none."""
-        row_axis, column_axis = np.array(plane.row_direction), np.array(plane.column_direction)
-        across = np.arange(columns)[None, :, None] * plane.spacing[1] * row_axis
-        down = rows[:, None, None] * plane.spacing[0] * column_axis
-        points = np.array(plane.position) + across + down
+        places, inside = self._places(_points(plane, rows, columns))
+        weight = np.ones(inside.shape, np.float32)
+        if not self._whole:
+            weight = _interpolated(self._visible, places)
+        channels = self._values.reshape(*self._visible.shape, -1)
+        found = [_interpolated(channels[..., index], places) for index in range(channels.shape[-1])]
+        values = np.stack(found, axis=-1) / np.maximum(weight, _ROUNDING)[..., None]
+        shape = (*weight.shape, *self._values.shape[3:])
+        return values.reshape(shape), ~(inside & (weight >= _HALF))
+
+    def _places(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], Mask]:
+        """(frame, row, column) of points of the patient, and which of them the frames stand for."""
         depth, top, left = (points @ axis for axis in self._axes)
         places = np.stack(
             [
@@ -61,13 +70,16 @@ class Stack:
         inside = (depth >= self._depths[0] - self._reach) & (depth <= self._depths[-1] + self._reach)
         for place, count in zip(places[1:], self._visible.shape[1:], strict=True):
             inside &= (place >= -_HALF - _ROUNDING) & (place <= count - _HALF + _ROUNDING)
-        places = np.round(places, 6)
-        weight = _interpolated(self._visible, places)
-        channels = self._values.reshape(*self._visible.shape, -1)
-        found = [_interpolated(channels[..., index], places) for index in range(channels.shape[-1])]
-        values = np.stack(found, axis=-1) / np.maximum(weight, _ROUNDING)[..., None]
-        shape = (*weight.shape, *self._values.shape[3:])
-        return values.reshape(shape), ~(inside & (weight >= _HALF))
+        # So that a pixel that lies on another has its very value.
+        return np.round(places, 6), inside
+
+
+def _points(plane: Slice, rows: NDArray[np.int64], columns: int) -> NDArray[np.float64]:
+    """Places in the patient, in mm, of the pixels of some rows of a plane."""
+    across = np.arange(columns)[None, :, None] * plane.spacing[1] * np.array(plane.row_direction)
+    down = rows[:, None, None] * plane.spacing[0] * np.array(plane.column_direction)
+    points: NDArray[np.float64] = np.array(plane.position) + across + down
+    return points
 
 
 def _axes_of(plane: Slice) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:

@@ -140,9 +140,17 @@ def test_planes_of_other_frames_of_reference_are_not_related(uid: str) -> None:
     assert frames_through(replace(_PLANE, frame_of_reference=uid), 4, 4, _stack(0, 1)) is None
 
 
-def test_frames_that_are_not_parallel_make_no_stack() -> None:
-    turned = replace(_PLANE, row_direction=(0.0, 0.0, 1.0))
-    assert frames_through(_PLANE, 4, 4, [_PLANE, turned]) is None
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"row_direction": (0.0, 0.0, 1.0)},
+        {"row_direction": (-1.0, 0.0, 0.0)},
+        {"row_direction": (0.0, 1.0, 0.0), "column_direction": (1.0, 0.0, 0.0)},
+        {"spacing": (1.0, 2.0)},
+    ],
+)
+def test_frames_of_other_grids_make_no_stack(change: dict[str, Any]) -> None:
+    assert frames_through(_PLANE, 4, 4, [_PLANE, replace(_PLANE, **change)]) is None
 
 
 def test_the_outermost_frames_stand_for_half_a_gap() -> None:
