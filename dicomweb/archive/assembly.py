@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.spool import Spool
+from dicomweb.archive.uploaded_parts import UploadedPart, UploadedValue
 from dicomweb.dicom.base64_text import decoded
 from dicomweb.dicom.fragments import ITEM_TAG, fragments, long_fragments, offset_tables
 from dicomweb.dicom.received_model import Attributes, first_value
@@ -26,21 +26,11 @@ _INLINE_PIXELS = "inline pixel data"
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedPart:
-    """A bulkdata part: `length` bytes at `offset` of the spool. media_type: without parameters."""
-
-    media_type: str
-    transfer_syntax_uid: str
-    offset: int
-    length: int
-
-
 class Assembly:
     """Makes one instance.
 
-    stated_uid: transfer syntax that the metadata part states, or empty. find: the parts that a BulkDataURI
-    stands for. inline: base64 texts that stayed in the spool, by the BulkDataURI put in their place.
+    stated_uid: transfer syntax that the metadata part states, or empty. find: what a BulkDataURI stands
+    for. inline: base64 texts that stayed in the spool, by the BulkDataURI put in their place.
     """
 
     def __init__(
@@ -48,7 +38,7 @@ class Assembly:
         archive: Archive,
         spool: Spool,
         stated_uid: str,
-        find: Callable[[str], Sequence[UploadedPart]],
+        find: Callable[[str], UploadedValue],
         inline: Mapping[str, tuple[int, int]],
     ) -> None:
         self._archive = archive
@@ -66,23 +56,15 @@ class Assembly:
         if self._is_inline(pixels):
             attributes, uid = await asyncio.to_thread(self._inline_pixel_data, attributes)
         elif "BulkDataURI" in pixels:
-            parts = self._parts(pixels["BulkDataURI"])
-            if parts[0].media_type in uploaded.PICTURES:
-                attributes = await self._picture(attributes, parts)
+            value = self._find(pixels["BulkDataURI"])
+            if value.media_type in uploaded.PICTURES:
+                attributes = await self._picture(attributes, value)
             else:
-                attributes, uid = await self._pixel_data(attributes, parts)
+                attributes, uid = await self._pixel_data(attributes, value)
         return write_part10(attributes, self._bulk, transfer_syntax_uid=uid)
 
-    def _parts(self, uri: str) -> Sequence[UploadedPart]:
-        parts = self._find(uri)
-        if not parts:
-            raise InvalidDicom("A BulkDataURI of the metadata names no part of the request.")
-        if len({part.media_type for part in parts}) > 1:
-            raise InvalidDicom("The bulkdata parts of one value have different media types.")
-        return parts
-
-    def _chunks(self, parts: Sequence[UploadedPart]) -> Iterator[bytes]:
-        return chain.from_iterable(self._spool.chunks(part.offset, part.length) for part in parts)
+    def _chunks(self, value: UploadedValue) -> Iterator[bytes]:
+        return chain.from_iterable(self._spool.chunks(part.offset, part.length) for part in value.parts)
 
     def _bulk(self, uri: str) -> Bulk:
         """What a BulkDataURI stands for. Raises InvalidDicom."""
@@ -92,8 +74,8 @@ class Assembly:
             element = {"BulkDataURI": uri}
             length = sum(len(piece) for piece in self._inline_chunks(element))
             return Bulk(length, self._inline_chunks(element))
-        parts = self._parts(uri)
-        return Bulk(sum(part.length for part in parts), self._chunks(parts))
+        value = self._find(uri)
+        return Bulk(value.length, self._chunks(value))
 
     # --- inline values
 
@@ -126,7 +108,7 @@ class Assembly:
         uri = attributes.get(_DOCUMENT, {}).get("BulkDataURI")
         if uri is None or uri in self._inline:
             return attributes
-        (part, *_) = self._parts(uri)
+        part = self._find(uri).parts[0]
         found: Attributes = {_DOCUMENT_LENGTH: {"vr": "UL", "Value": [part.length]}}
         if part.media_type != "application/octet-stream":
             found[_DOCUMENT_TYPE] = {"vr": "LO", "Value": [part.media_type]}
@@ -134,10 +116,10 @@ class Assembly:
 
     # --- pixels (S-07 to S-09)
 
-    async def _picture(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> Attributes:
-        if len(parts) > 1:
+    async def _picture(self, attributes: Attributes, value: UploadedValue) -> Attributes:
+        if len(value.parts) > 1:
             raise InvalidDicom("Only one picture of this media type makes an instance.")
-        (part,) = parts
+        (part,) = value.parts
         if part.length > uploaded.LARGEST_PICTURE:
             raise InvalidDicom("A picture is too large to be turned into native pixels.")
         samples = first_value(attributes, "00280002")
@@ -155,26 +137,23 @@ class Assembly:
         """What the top-level pixel data is written from, in place of its parts."""
         self._pixels, self._pixels_uri = pixels, attributes[_PIXEL_DATA]["BulkDataURI"]
 
-    async def _pixel_data(
-        self, attributes: Attributes, parts: Sequence[UploadedPart]
-    ) -> tuple[Attributes, str]:
+    async def _pixel_data(self, attributes: Attributes, value: UploadedValue) -> tuple[Attributes, str]:
         """The attributes as they become with these parts, and the transfer syntax."""
-        first = parts[0]
+        first = value.parts[0]
         head, video = await asyncio.to_thread(self._looked_at, first)
         stated = first.transfer_syntax_uid or self._stated_uid
-        native = uploaded.native_length(attributes) == sum(part.length for part in parts)
+        native = uploaded.native_length(attributes) == value.length
         syntax = uploaded.upload_syntax(first.media_type, stated, head, video, native=native)
         if not syntax.encapsulated:
             return attributes, EXPLICIT_LITTLE
-        if head.startswith(ITEM_TAG) and len(parts) == 1:
+        if head.startswith(ITEM_TAG) and len(value.parts) == 1:
             self._give(attributes, await asyncio.to_thread(self._encapsulated_already, first))
         elif syntax.video:
-            length = sum(part.length for part in parts)
-            self._give(attributes, Bulk(0, long_fragments(length, self._chunks(parts))))
+            self._give(attributes, Bulk(0, long_fragments(value.length, self._chunks(value))))
             attributes = uploaded.completed(attributes, uploaded.video_attributes(video) if video else {})
         else:
             attributes = await self._described(attributes, syntax, first, head)
-            attributes = await asyncio.to_thread(self._frames, attributes, parts)
+            attributes = await asyncio.to_thread(self._frames, attributes, value.parts)
         return attributes, syntax.uid
 
     def _looked_at(self, part: UploadedPart) -> tuple[bytes, VideoHeader | None]:

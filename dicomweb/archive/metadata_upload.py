@@ -7,26 +7,23 @@ whole; then each instance is written as Part 10 and stored as such. What holds f
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.assembly import Assembly, UploadedPart
+from dicomweb.archive.assembly import Assembly
 from dicomweb.archive.ingest import Ingest, scan_limits
 from dicomweb.archive.metadata_document import Document, documents, read_document
 from dicomweb.archive.spool import Spool
 from dicomweb.archive.through_thread import threaded
+from dicomweb.archive.uploaded_parts import UploadedPart, UploadedParts
 from dicomweb.dicom.received_model import Attributes, identified
 from dicomweb.errors import InvalidDicom, TooLarge
 from dicomweb.protocol.multipart import PARTS
-from dicomweb.protocol.store_parts import PartHeader, PartKind, resolved
+from dicomweb.protocol.store_parts import PartHeader, PartKind
 
-# URIs of all bulkdata parts of a request.
-_LOCATION_BYTES = 32 << 20
 # Parsed, metadata takes several times its size: larger ones wait for each other.
 _LARGE_DOCUMENT = 1 << 20
+_REFUSED_AT_ONCE = 1000
 
 
 class MetadataUpload:
@@ -34,14 +31,11 @@ class MetadataUpload:
 
     def __init__(self, archive: Archive, *, base_url: str) -> None:
         self._archive = archive
-        self._base_url = base_url
         self._spool: Spool | None = None
         self._header = PartHeader(PartKind.BULKDATA, "")
         self._begin = 0
         self._documents: list[Document] = []
-        self._parts: dict[str, list[UploadedPart]] = defaultdict(list)
-        self._location_bytes = 0
-        self._used: set[str] = set()
+        self._parts = UploadedParts(base_url)
 
     async def begin(self, header: PartHeader) -> None:
         """A part begins that is metadata or bulkdata."""
@@ -59,17 +53,11 @@ class MetadataUpload:
         assert self._spool is not None
         header, begin, length = self._header, self._begin, self._spool.size - self._begin
         if header.kind is PartKind.BULKDATA:
-            self._add(UploadedPart(header.media_type, header.transfer_syntax_uid, begin, length))
+            part = UploadedPart(header.media_type, header.transfer_syntax_uid, begin, length)
+            self._parts.add(header.location, part)
             return
         await self._spool.flush()
         await asyncio.to_thread(self._find_documents, self._spool, length)
-
-    def _add(self, part: UploadedPart) -> None:
-        location = resolved(self._header.location, self._base_url)
-        self._location_bytes += 200 + len(location)
-        if self._location_bytes > _LOCATION_BYTES:
-            raise TooLarge("The body has too many bulkdata parts.", hint="Send it in several requests.")
-        self._parts[location].append(part)
 
     def _find_documents(self, spool: Spool, length: int) -> None:
         for document in documents(spool, self._header, self._begin, length):
@@ -84,9 +72,10 @@ class MetadataUpload:
         await self._spool.flush()
         for document in self._documents:
             await self._store(ingest, self._spool, document)
-        for location in self._parts.keys() - self._used:
-            for _ in self._parts[location]:
-                ingest.refuse_part(InvalidDicom("No metadata refers to a bulkdata part."))
+        for index in range(self._parts.unused()):
+            ingest.refuse_part(InvalidDicom("No metadata refers to a bulkdata part."))
+            if index % _REFUSED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # others have their turn
 
     def close(self) -> None:
         """Nothing more is read of it."""
@@ -100,7 +89,7 @@ class MetadataUpload:
             async with self._turn(document):
                 attributes, inline = await asyncio.to_thread(read_document, spool, document, limits)
                 stated = document.header.transfer_syntax_uid
-                assembly = Assembly(self._archive, spool, stated, self._find, inline)
+                assembly = Assembly(self._archive, spool, stated, self._parts.find, inline)
                 async for chunk in threaded(await assembly.part10(attributes)):
                     await ingest.write(chunk)
         except InvalidDicom as error:
@@ -112,20 +101,3 @@ class MetadataUpload:
         if document.held_bytes > _LARGE_DOCUMENT:
             return self._archive.uploads.large_documents
         return nullcontext()
-
-    def _find(self, uri: str) -> list[UploadedPart]:
-        """The parts that a BulkDataURI stands for: several are the frames of one value (S-07)."""
-        location = resolved(uri, self._base_url)
-        if location in self._parts:
-            self._used.add(location)
-            return self._parts[location]
-        names = [name for _, name in sorted(self._frames_below(location))]
-        self._used.update(names)
-        return [part for name in names for part in self._parts[name]]
-
-    def _frames_below(self, location: str) -> Iterator[tuple[int, str]]:
-        """Frames that have URIs of their own below that of the value."""
-        number = re.compile(re.escape(location.rstrip("/")) + r"(?:/frames)?/([0-9]{1,9})")
-        for name in self._parts:
-            if match := number.fullmatch(name):
-                yield int(match[1]), name
