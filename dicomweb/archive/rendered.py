@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
-from dicomweb.archive.presentation import is_complete, plan_presentation, showings_of
+from dicomweb.archive.presentation import plan_presentation, showings_of
 from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
+from dicomweb.archive.stated import Stated, stated
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
-from dicomweb.errors import BlobMissing, InvalidRequest, NotAcceptable, NotFound
+from dicomweb.errors import BlobMissing, DecodeFailed, InvalidRequest, NotAcceptable, NotFound
 from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, negotiate
 from dicomweb.protocol.rendered_forms import Rendering, as_rendered, is_shown
 
 # Where a client takes nothing but a picture, it gets what they begin with.
 _BEGIN_WITH_PICTURES = (Rendering.PDF, Rendering.VIDEO)
+_NONE_SHOWN = (
+    "Nothing in the target can be rendered: it holds no frames that a decoder is there for, no other objects "
+    "that have a form here, and no images that its presentation states refer to."
+)
+_HINT = "Its metadata, its bulkdata and the DICOM objects themselves can be retrieved."
 
 
 async def plan_rendered(
@@ -94,7 +101,7 @@ async def _plan_single(subject: Subject, accept: Acceptable, manner: Manner) -> 
 
 
 def check_frames(subject: Subject, numbers: Sequence[int]) -> None:
-    """Raise NotFound where the instance has no such frames."""
+    """Raise NotFound where the instance has no such frames, NotAcceptable where they are a video's."""
     if numbers and subject.rendering is Rendering.VIDEO:
         raise NotAcceptable(
             "Frames of a video cannot be shown one by one.", hint="Render the instance itself."
@@ -171,41 +178,81 @@ def _explained(refusal: NotAcceptable, subject: Subject) -> NotAcceptable:
         return refusal
     return NotAcceptable(
         f"The instance cannot be rendered. {reason}",
-        hint="Its metadata, its bulkdata and the DICOM object itself can be retrieved.",
+        hint=_HINT,
     )
 
 
 # --- studies and series ----------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Survey:
+    """What is below a target.
+
+    empty: rows of the presentation states that show nothing. beside: rows of all that the others show, for
+    the ETag: it need not lie below the target. complete: False where something cannot be shown.
+    """
+
+    forms: dict[Stored, None] = field(default_factory=dict)
+    empty: set[int] = field(default_factory=set)
+    beside: set[int] = field(default_factory=set)
+    states: int = 0
+    complete: bool = True
+
+
+async def _survey(archive: Archive, target: Target, found: Contents) -> _Survey:
+    survey = _Survey()
+    async for subject in _subjects(archive, target, found):
+        survey.complete = survey.complete and not subject.source.is_damaged
+        if subject.rendering is Rendering.PRESENTATION and not subject.source.is_damaged:
+            await _survey_state(survey, subject)
+        else:
+            survey.forms[_as_rendered(subject, subject.frames)] = None
+    return survey
+
+
+async def _survey_state(survey: _Survey, state: Subject) -> None:
+    survey.states += 1
+    try:
+        shown = await stated(state)
+    except DecodeFailed:
+        shown = Stated((), complete=False)
+    survey.complete = survey.complete and shown.complete
+    survey.beside |= shown.rows
+    if shown.frames:
+        survey.forms[_as_rendered(state, state.frames)] = None
+    else:
+        survey.empty.add(state.source.instance_row)
+        survey.forms[as_rendered(Rendering.NOTHING, "", 0)] = None
+
+
 async def _plan_many(
     archive: Archive, target: Target, found: Contents, accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
-    forms: dict[Stored, None] = {}
-    damaged = False
-    async for subject in _subjects(archive, target, found):
-        damaged = damaged or subject.source.is_damaged
-        if subject.rendering is Rendering.PRESENTATION:
-            damaged = damaged or not await is_complete(subject)
-        forms[_as_rendered(subject, subject.frames)] = None
-    answer = negotiate(accept, list(forms), single_item=False)
-    chosen = dict(zip(forms, answer.parts, strict=True))
+    survey = await _survey(archive, target, found)
+    if not any(form.decodable for form in survey.forms):
+        raise NotAcceptable(_NONE_SHOWN, hint=_HINT)
+    answer = negotiate(accept, list(survey.forms), single_item=False)
+    chosen = dict(zip(survey.forms, answer.parts, strict=True))
 
     async def showings() -> AsyncIterator[Showing]:
         async for subject in _subjects(archive, target, found):
             form = chosen.get(_as_rendered(subject, subject.frames))
-            if form is not None and not subject.source.is_damaged:
-                async for showing in _parts_of(subject, form, manner):
-                    yield showing
+            if subject.source.is_damaged or subject.source.instance_row in survey.empty or form is None:
+                continue
+            async for showing in _parts_of(subject, form, manner):
+                yield showing
 
     return RenderedPlan(
         multipart=True,
         root_type=answer.root_type,
         forms=sorted({part.content_type for part in answer.parts if part is not None}),
         version=f"{found.revision:x}",
-        modified=found.modified,
+        beside=sorted(survey.beside),
+        # What a state shows may change without the target.
+        modified=None if survey.states else found.modified,
         showings=showings,
-        complete=answer.complete and not damaged,
+        complete=answer.complete and survey.complete,
     )
 
 

@@ -17,7 +17,8 @@ class RenderedPlan:
     """What answers a rendered request.
 
     showings: makes the parts in order. complete: False where something is left out already. warnings: plain
-    sentences. forms, version: what the bytes depend on, for the ETag. modified: when the target was.
+    sentences. forms, version, beside: what the bytes depend on, for the ETag; beside: rows of the instances
+    that are shown though the version is not of them. modified: when all of it was, None where nobody knows.
     """
 
     multipart: bool
@@ -28,6 +29,7 @@ class RenderedPlan:
     complete: bool = True
     warnings: Sequence[str] = ()
     modified: datetime | None = None
+    beside: Sequence[int] = ()
 
 
 def planned(
@@ -36,11 +38,10 @@ def planned(
     showings: Iterable[Showing],
     *,
     multipart: bool,
-    shown: Sequence[str] = (),
     complete: bool = True,
     warnings: Sequence[str] = (),
 ) -> RenderedPlan:
-    """The plan of an answer about one instance. shown: versions of the others that are shown instead."""
+    """The plan of an answer about one instance."""
 
     async def each() -> AsyncIterator[Showing]:
         for showing in showings:
@@ -49,7 +50,7 @@ def planned(
     return RenderedPlan(
         multipart=multipart,
         root_type=chosen.media_type,
-        forms=[chosen.content_type, *shown],
+        forms=[chosen.content_type],
         version=f"{subject.source.instance_row:x}",
         modified=subject.source.stored_at,
         showings=each,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 import orjson
 
@@ -49,6 +49,12 @@ class Stated:
     complete: bool
     blend: Blend | None = None
     overlaid: tuple[tuple[int, Sequence[StatedFrame]], ...] = ()
+
+    @property
+    def rows(self) -> set[int]:
+        """The instances that it is made of."""
+        frames = chain(self.frames, *(overlaid for _, overlaid in self.overlaid))
+        return {frame.source.instance_row for frame in frames}
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def _headers(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> dict
         "rendered",
         str(plan.multipart),
         *plan.forms,
+        *(f"{row:x}" for row in plan.beside),
         *(manner.charset(form) for form in plan.forms if form.startswith("text/")),
         repr(asked),
         makers(),
