@@ -102,7 +102,7 @@ def normal_of(plane: Slice) -> Vector:
 def frames_through(plane: Slice, rows: int, columns: int, stack: Sequence[Slice]) -> list[int] | None:
     """Indices of the frames of a stack that a plane of so many pixels is filled from, by depth.
 
-    None where nothing can be said: their rows and columns do not run alike, or they are not all in one frame of
+    None where nothing can be said: their rows and columns do not run alike, or not all have one frame of
     reference.
     """
     depths = _depths_of(stack)
