@@ -26,10 +26,10 @@ from dicomweb.protocol.volume_query import Reformat, VolumeQuery
 # Frames that are decoded at a time for one volume.
 _AT_A_TIME = 4
 # Sample points of one picture: what takes a worker some seconds. Blending costs more than comparing.
-_MOST_SAMPLES = {"VOLUME_RENDERED": 24 << 20}
-_MOST_PROJECTED = 40 << 20
+_MOST_SAMPLES = {"VOLUME_RENDERED": 16 << 20}
+_MOST_PROJECTED = 32 << 20
 # Each picture of an animation has this share of it.
-_ANIMATED_SHARE = 16
+_ANIMATED_SHARE = 8
 _VOXEL_BYTES = 4
 _DEFAULTS = {Reformat.MPR: ("AVERAGE_IP", "f"), Reformat.RENDERING_3D: ("VOLUME_RENDERED", "a")}
 # Of one slice, not of the volume: image number, slice location and thickness, stored window.

@@ -87,36 +87,37 @@ def composed(volume: Voxels, rays: Rays, transfer: Transfer, *, pixel: float, pl
     shape = rays.entry.shape
     light, held = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     # Held back over one plane, not over one millimetre.
-    opacities = 1 - (1 - np.minimum(transfer.opacities, 0.999)) ** plane
+    opacities = 1 - (1 - np.minimum(transfer.opacities, 0.999)) ** np.float32(plane)
     for block in rays.blocks(volume, overlap=2):
         for index in range(1, len(block.samples) - 1):
-            samples = block.samples[index]
-            seen = block.inside[index] & (held < _OPAQUE)
-            rows, columns = np.nonzero(seen)
-            entries = transfer.places(samples[rows, columns])
-            matter = opacities[entries] > _CLEAR
-            rows, columns, entries = rows[matter], columns[matter], entries[matter]
-            if not rows.size:
+            seen = np.flatnonzero(block.inside[index] & (held < _OPAQUE))
+            entries = transfer.places(block.samples[index].ravel()[seen])
+            matter = np.flatnonzero(opacities[entries] > _CLEAR)
+            if not matter.size:
                 continue
-            lit, shine = _lighting(block.samples, index, rows, columns, pixel, plane)
-            share = opacities[entries] * (1 - held[rows, columns])
+            seen, entries = seen[matter], entries[matter]
+            lit, shine = _lighting(block.samples[index - 1 : index + 2], seen, np.float32(pixel / plane))
+            share = opacities[entries] * (1 - held.ravel()[seen])
             colours = transfer.colours[entries] * lit[:, None] + shine[:, None]
-            light[rows, columns] += colours * share[:, None]
-            held[rows, columns] += share
+            light.reshape(-1, 3)[seen] += colours * share[:, None]
+            held.reshape(-1)[seen] += share
         if (held >= _OPAQUE).all():
             break
     return np.clip(light, 0, 1)
 
 
-def _lighting(
-    samples: Voxels, index: int, rows: NDArray[np.intp], columns: NDArray[np.intp], pixel: float, plane: float
-) -> tuple[Voxels, Voxels]:
-    """Brightness and shine of surfaces, which lie across the steepest change of values."""
-    height, width = samples.shape[1:]
-    here = samples[index]
-    across = here[rows, np.minimum(columns + 1, width - 1)] - here[rows, np.maximum(columns - 1, 0)]
-    down = here[np.minimum(rows + 1, height - 1), columns] - here[np.maximum(rows - 1, 0), columns]
-    away = (samples[index + 1, rows, columns] - samples[index - 1, rows, columns]) * (pixel / plane)
+def _lighting(samples: Voxels, seen: NDArray[np.intp], aspect: np.float32) -> tuple[Voxels, Voxels]:
+    """Brightness and shine of surfaces, which lie across the steepest change of values.
+
+    samples: a plane between those before and behind it. seen: flat indices in it. aspect: distance of pixels
+    divided by that of planes.
+    """
+    before, here, behind = (plane.ravel() for plane in samples)
+    width, last = samples.shape[2], here.size - 1
+    # At the sides of the picture a neighbour is of the next row: the volume seldom reaches them.
+    across = here[np.minimum(seen + 1, last)] - here[np.maximum(seen - 1, 0)]
+    down = here[np.minimum(seen + width, last)] - here[np.maximum(seen - width, 0)]
+    away = (behind[seen] - before[seen]) * aspect
     steepness = np.sqrt(across * across + down * down + away * away)
-    facing = np.abs(away) / np.maximum(steepness, 1e-6)
+    facing = np.abs(away) / np.maximum(steepness, np.float32(1e-6))
     return _AMBIENT + _DIFFUSE * facing, _SPECULAR * facing**_SHININESS
