@@ -33,7 +33,9 @@ _HEVC = "1.2.840.10008.1.2.4.107"
         ("481.3", EXPLICIT_LITTLE, None, Rendering.CONTOURS),
         ("481.5", EXPLICIT_LITTLE, None, Rendering.REPORT),
         ("11.1", EXPLICIT_LITTLE, None, Rendering.PRESENTATION),
-        ("11.4", EXPLICIT_LITTLE, None, Rendering.NOTHING),
+        ("11.4", EXPLICIT_LITTLE, None, Rendering.PRESENTATION),
+        ("11.8", EXPLICIT_LITTLE, None, Rendering.PRESENTATION),
+        ("11.6", EXPLICIT_LITTLE, None, Rendering.NOTHING),
         ("66", EXPLICIT_LITTLE, None, Rendering.NOTHING),
     ],
 )
