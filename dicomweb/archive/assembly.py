@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.growth import Growth
 from dicomweb.archive.spool import Spool
 from dicomweb.archive.uploaded_parts import UploadedPart, UploadedValue
 from dicomweb.dicom.base64_text import decoded
@@ -29,20 +30,24 @@ _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 class Assembly:
     """Makes one instance.
 
-    stated_uid: transfer syntax that the metadata part states, or empty. find: what a BulkDataURI stands
-    for. inline: base64 texts that stayed in the spool, by the BulkDataURI put in their place.
+    growth: of the whole request. find: what a BulkDataURI stands for. inline: base64 texts that stayed in the
+    spool, by the BulkDataURI put in their place. stated_uid: transfer syntax that the metadata part states,
+    or empty.
     """
 
     def __init__(
         self,
         archive: Archive,
         spool: Spool,
-        stated_uid: str,
+        growth: Growth,
+        *,
         find: Callable[[str], UploadedValue],
         inline: Mapping[str, tuple[int, int]],
+        stated_uid: str,
     ) -> None:
         self._archive = archive
         self._spool = spool
+        self._growth = growth
         self._stated_uid = stated_uid
         self._find = find
         self._inline = inline
@@ -72,9 +77,11 @@ class Assembly:
             return self._pixels
         if uri in self._inline:
             element = {"BulkDataURI": uri}
+            self._growth.write(self._inline[uri][1])
             length = sum(len(piece) for piece in self._inline_chunks(element))
             return Bulk(length, self._inline_chunks(element))
         value = self._find(uri)
+        self._growth.write(value.length, len(value.parts))
         return Bulk(value.length, self._chunks(value))
 
     # --- inline values
@@ -97,6 +104,8 @@ class Assembly:
         syntax = uploaded.upload_syntax(uploaded.OCTET_STREAM, self._stated_uid, head, native=False)
         if not syntax.encapsulated:
             return attributes, EXPLICIT_LITTLE
+        _, length = self._inline.get(element.get("BulkDataURI", ""), (0, 0))
+        self._growth.write(length)
         attributes = {**attributes, _PIXEL_DATA: {"vr": "OB", "BulkDataURI": _INLINE_PIXELS}}
         self._give(attributes, Bulk(0, self._inline_chunks(element)))
         return attributes, syntax.uid
@@ -130,6 +139,7 @@ class Assembly:
         except DecodeFailed as error:
             raise InvalidDicom(error.message) from None
         picture, frames, pixels = uploaded.unpacked(made)
+        self._growth.unfold(len(pixels))
         self._give(attributes, Bulk(len(pixels), [bytes(pixels)]))
         return uploaded.redescribed(attributes, picture, frames)
 
@@ -146,6 +156,7 @@ class Assembly:
         syntax = uploaded.upload_syntax(first.media_type, stated, head, video, native=native)
         if not syntax.encapsulated:
             return attributes, EXPLICIT_LITTLE
+        self._growth.write(value.length, len(value.parts))
         if head.startswith(ITEM_TAG) and len(value.parts) == 1:
             self._give(attributes, await asyncio.to_thread(self._encapsulated_already, first))
         elif syntax.video:

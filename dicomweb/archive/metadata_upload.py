@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.assembly import Assembly
+from dicomweb.archive.growth import Growth
 from dicomweb.archive.ingest import Ingest, scan_limits
 from dicomweb.archive.metadata_document import Document, documents, read_document
 from dicomweb.archive.spool import Spool
@@ -70,8 +71,9 @@ class MetadataUpload:
         if self._spool is None:
             return
         await self._spool.flush()
+        growth = Growth(self._spool.size, self._archive.settings.inflate_ratio)
         for document in self._documents:
-            await self._store(ingest, self._spool, document)
+            await self._store(ingest, self._spool, document, growth)
         for index in range(self._parts.unused()):
             ingest.refuse_part(InvalidDicom("No metadata refers to a bulkdata part."))
             if index % _REFUSED_AT_ONCE == 0:
@@ -82,14 +84,16 @@ class MetadataUpload:
         if self._spool is not None:
             self._spool.close()
 
-    async def _store(self, ingest: Ingest, spool: Spool, document: Document) -> None:
+    async def _store(self, ingest: Ingest, spool: Spool, document: Document, growth: Growth) -> None:
         attributes: Attributes = {}
         limits = scan_limits(self._archive.settings)
         try:
             async with self._turn(document):
                 attributes, inline = await asyncio.to_thread(read_document, spool, document, limits)
                 stated = document.header.transfer_syntax_uid
-                assembly = Assembly(self._archive, spool, stated, self._parts.find, inline)
+                assembly = Assembly(
+                    self._archive, spool, growth, find=self._parts.find, inline=inline, stated_uid=stated
+                )
                 async for chunk in threaded(await assembly.part10(attributes)):
                     await ingest.write(chunk)
         except InvalidDicom as error:

@@ -271,3 +271,35 @@ def test_a_large_value_streams(make_client: Any) -> None:
     given: list[Part] = [bulk("p", OCTETS, pixels.tobytes())]
     assert store_metadata(client, [attributes], given).status_code == 200
     assert frame(client, attributes) == pixels.tobytes()
+
+
+def test_instances_may_share_a_value(client: Client) -> None:
+    instances = [make_metadata(x00282000={"vr": "OB", "BulkDataURI": "profile"}) for _ in range(3)]
+    response = store_metadata(client, instances, [bulk("profile", OCTETS, b"icc!" * 1000)])
+    assert response.status_code == 200, response.text
+    for attributes in instances:
+        uri = stored(client, attributes)["00282000"]["BulkDataURI"]
+        assert client.get(uri, OCTETS).content == b"icc!" * 1000
+
+
+def test_a_small_request_does_not_become_a_large_archive(client: Client) -> None:
+    part = bulk("p", OCTETS, bytes(1 << 20))
+    good = make_metadata(x00282000={"vr": "OB", "BulkDataURI": "p"})
+    references = {f"0009{0x1000 + at:04X}": {"vr": "OB", "BulkDataURI": "p"} for at in range(100)}
+    response = store_metadata(client, [good, make_metadata() | references], [part])
+    assert response.status_code == 202
+    ((_, reason, sentence),) = failures(response)
+    assert reason == 0xA700
+    assert "too many times" in sentence
+    assert is_stored(client, good)
+
+
+def test_a_mark_for_an_inline_value_is_no_way_around_that(client: Client) -> None:
+    mark = "left/in/the+spool+0000000000"
+    long = b64encode(bytes(1 << 20)).decode()
+    attributes = make_metadata(x00082000={"vr": "OB", "InlineBinary": long})
+    attributes |= {f"0009{0x1000 + at:04X}": {"vr": "OB", "InlineBinary": mark} for at in range(100)}
+    response = store_metadata(client, [attributes])
+    assert response.status_code == 409
+    ((_, reason, _),) = failures(response)
+    assert reason == 0xA700
