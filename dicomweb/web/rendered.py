@@ -27,6 +27,7 @@ from dicomweb.protocol.rendered_query import RenderedQuery, parameters, parse_re
 from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
+from dicomweb.web.leaving import while_wanted
 from dicomweb.web.responses import Streamed, related_stream
 from dicomweb.web.targets import accept_parameters, acceptable, base_url, target_of
 
@@ -62,18 +63,18 @@ def rendered_acceptable(accept: Acceptable) -> Acceptable:
 
 
 async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> Response | Streamed:
-    """Make what was planned and send it. Raises what making the only part raises."""
+    """Make what was planned and send it. Raises what making the only part raises, ClientGone."""
     refuse_profile(asked, plan.forms)
     headers = _headers(request, plan, asked)
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
-    made = await make(plan)
+    made = await while_wanted(request, make(plan))
     status = 200
     if not made.complete:
         # What is left out may be there again without a change of the version: no copy may be kept.
         headers = cache_headers(plan.version, secrets.token_hex()) | NO_COPY
         status = 206
-    if warnings := [*plan.warnings, *([] if made.complete else [_INCOMPLETE]), *_unsupported(asked)]:
+    if warnings := [*plan.warnings, *([] if made.complete else [_INCOMPLETE]), *unsupported(asked)]:
         headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
     if made.rest is not None:
         return _stream(request, plan, made, headers, status)
@@ -111,7 +112,8 @@ def manner_of(request: Request, asked: RenderedQuery) -> Manner:
     return Manner(asked, base_url(request), charset)
 
 
-def _unsupported(asked: RenderedQuery) -> Sequence[str]:
+def unsupported(asked: RenderedQuery) -> Sequence[str]:
+    """What a Warning says of annotation keywords that are not known (R-10)."""
     return [_UNSUPPORTED.format(", ".join(asked.unsupported))] if asked.unsupported else []
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
-
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +11,7 @@ from dicomweb.archive.derived import makers
 from dicomweb.archive.parts import Literal, Part
 from dicomweb.archive.volume import VolumePlan, plan_volume, response_module, volume_picture
 from dicomweb.archive.volume_input import volume_input
-from dicomweb.errors import ClientGone, NotAcceptable
+from dicomweb.errors import NotAcceptable
 from dicomweb.protocol import negotiate
 from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.media_types import DICOM_JSON
@@ -26,13 +22,10 @@ from dicomweb.protocol.volume_query import Reformat, VolumeQuery, parse_volume
 from dicomweb.protocol.warning import warning_headers
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import cache_headers, not_modified
-from dicomweb.web.rendered import rendered_acceptable
+from dicomweb.web.leaving import while_wanted
+from dicomweb.web.rendered import rendered_acceptable, unsupported
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import acceptable, base_url, target_of
-
-# How often it is looked whether the client still waits.
-_LOOK_SECONDS = 0.5
-_UNSUPPORTED = "The following annotation values are not supported: {}"
 
 
 async def rendered_mpr(request: Request) -> Response | Streamed:
@@ -63,29 +56,15 @@ async def _rendered_volume(request: Request, reformat: Reformat) -> Response | S
         form.root_type,
         repr(query),
         ",".join(map(str, numbers)),
+        base_url(request),
         makers(),
         modified=source.modified,
     )
     if not_modified(request, headers):
         return Response(status_code=304, headers=headers)
-    warnings = [*query.warnings]
-    if query.picture.unsupported:
-        warnings.append(_UNSUPPORTED.format(", ".join(query.picture.unsupported)))
-    headers |= warning_headers(base_url(request), warnings)
-    part = await _while_wanted(request, _part(plan, form.root_type, request.url.path))
+    headers |= warning_headers(base_url(request), [*query.warnings, *unsupported(query.picture)])
+    part = await while_wanted(request, _part(plan, form.root_type, request.url.path))
     return answer_parts(request, [part], multipart=form.multipart, headers=headers)
-
-
-async def _while_wanted(request: Request, work: Coroutine[Any, Any, Part]) -> Part:
-    """What the work gives, unless the client leaves before: drawing takes seconds. Raises ClientGone."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait([task], timeout=_LOOK_SECONDS))[0]:
-            if await request.is_disconnected():
-                raise ClientGone("The client left before its picture was drawn.")
-        return await task
-    finally:
-        task.cancel()
 
 
 def _form(request: Request, query: VolumeQuery) -> Answer:

@@ -101,3 +101,21 @@ def test_frames_are_not_encoded_for_who_left_before_the_first_byte(make_client: 
     accept = f'multipart/related; type="{media_type}"; transfer-syntax=1.2.840.10008.1.2.4.90'
     assert client._run(_leave(client, path + resource, accept, at_once=True)) == 0
     assert client.get(path + "/frames/2").status_code == 200
+
+
+def test_pictures_are_not_made_for_who_left_before_the_first_byte(
+    make_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Client = make_client(decode_workers=1, cache_bytes=0)
+    path = _store(client)
+    begun: list[str] = []
+    run = client.archive.workers.run
+
+    async def counted(job: str, *arguments: Any, **options: Any) -> bytes:
+        begun.append(job)
+        return await run(job, *arguments, **options)
+
+    monkeypatch.setattr(client.archive.workers, "run", counted)
+    client._run(_leave(client, path + "/rendered", 'multipart/related; type="image/png"', at_once=True))
+    assert 0 < begun.count("render") < 8
+    assert client.get(path + "/frames/2/rendered").status_code == 200
