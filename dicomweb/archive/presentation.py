@@ -113,12 +113,6 @@ async def _refuse(error: DecodeFailed, _showing: Showing) -> bytes:
     raise error
 
 
-async def is_complete(state: Subject) -> bool:
-    """Whether all that a presentation state refers to can be shown."""
-    shown = await stated(state)
-    return shown.complete and bool(shown.frames)
-
-
 async def showings_of(state: Subject, media_type: str, manner: Manner) -> AsyncIterator[Showing]:
     """A picture of each frame that the state refers to."""
     shown = await stated(state)
