@@ -24,6 +24,8 @@ _MOST_DEPTH = 80
 _COSTS = {b"{": 230, b"[": 100, b",": 40, b'"': 40}
 _SWELLING = 8
 _OUT_OF_RESOURCES = 0xA700
+# At most one of them holds the value (J-02, J-19).
+_VALUE_FORMS = frozenset({"Value", "InlineBinary", "BulkDataURI"})
 _SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
 
 
@@ -76,6 +78,8 @@ def _element(element: Any, depth: int) -> dict[str, Any]:
         element.get("InlineBinary", ""), str
     ):
         raise InvalidDicom("A BulkDataURI or InlineBinary of the data set is no text.")
+    if len(_VALUE_FORMS & element.keys()) > 1:
+        raise InvalidDicom("An attribute of the data set has its value in more than one form.")
     if element["vr"] != "SQ":
         return element if element["vr"] in VALUE_REPRESENTATIONS else {**element, "vr": "UN"}  # J-19
     items = [_item(item, depth) for item in element.get("Value") or []]

@@ -6,17 +6,30 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from dicomweb.documents.page import Entry, Page
+from dicomweb.errors import DecodeFailed
 
 _WIDTH = 100
 _INDENT = 2
 # Deeper levels stay where they are, else their text would have no room.
 _DEEPEST_INDENT = 20
+_UNICODE = frozenset({"utf-8", "gb18030"})
+# Signs that this module and the units put in themselves, for character sets that may not have them.
+_SIGNS = str.maketrans({"µ": "u", "²": "2", "³": "3", "°": "deg ", "…": "...", "–": "-", "×": "x", "·": "-"})
 _TITLE_MARK, _HEADING_MARK = "=", "-"
 
 
 def written(page: Page, charset: str = "utf-8") -> bytes:
-    """The page as text/plain in this character set, a question mark for what it cannot write."""
-    return ("\n".join(_lines(page)) + "\n").encode(charset, "replace")
+    """The page as text/plain in this character set.
+
+    Raises DecodeFailed where it cannot write a character: what a report says is never changed (G-48).
+    """
+    text = "\n".join(_lines(page)) + "\n"
+    try:
+        return text.translate(_SIGNS).encode(charset) if charset not in _UNICODE else text.encode(charset)
+    except UnicodeEncodeError:
+        raise DecodeFailed(
+            "The text has characters that the requested character set does not have."
+        ) from None
 
 
 def _lines(page: Page) -> Iterator[str]:

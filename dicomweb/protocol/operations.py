@@ -483,6 +483,7 @@ OPENAPI = Operation(
     conditional=True,
 )
 SERVER_OPENAPI = replace(OPENAPI, name="serverOpenapi")
+SERVER_WADO_URI = replace(WADO_URI, name="serverWadoUri")
 LIMITS = Operation(
     "limits",
     "Tell the bounds of requests and answers, and the transfer syntaxes.",

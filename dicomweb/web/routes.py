@@ -94,7 +94,7 @@ ROUTES: list[BaseRoute] = [
     # No redirects: a trailing slash is taken off before, and /bulkdata is no /bulkdata/.
     Mount(BASE_PATH, app=Router(_STUDIES_SERVICE, redirect_slashes=False)),
     _resource(BASE_PATH),
-    _resource("/wado", GET=_WADO_URI),
+    _resource("/wado", GET=(wado_uri.wado_uri, operations.SERVER_WADO_URI)),
     _resource("/health/live", GET=(health.live, operations.LIVE)),
     _resource("/health/ready", GET=(health.ready, operations.READY)),
     _resource("/openapi.json", GET=(capabilities.openapi, operations.SERVER_OPENAPI)),

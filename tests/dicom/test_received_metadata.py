@@ -158,3 +158,8 @@ def test_long_texts_of_xml_are_found_wherever_the_document_is_cut(texts: list[st
         document[offset : offset + length].decode() for offset, length in long_texts(cut(document, size), 9)
     ]
     assert found == [text for text in texts if len(text) > 9]
+
+
+def test_a_value_in_two_forms_is_refused() -> None:
+    with pytest.raises(InvalidDicom, match="more than one form"):
+        checked({"00420011": {"vr": "OB", "InlineBinary": "AA==", "BulkDataURI": "x"}})

@@ -207,6 +207,21 @@ def test_a_character_set_that_lacks_a_letter_gets_a_reference() -> None:
     assert b'charset="iso-8859-1"' in page
 
 
+def test_plain_text_is_never_changed_to_fit_a_character_set() -> None:
+    metadata = report(content("TEXT", "x", TextValue="Ł"), SpecificCharacterSet="ISO_IR 192")
+    with pytest.raises(DecodeFailed, match="character set"):
+        report_job({"media_type": "text/plain", "charset": "iso-8859-1"}, [metadata])
+    assert "x: Ł" in report_job({"media_type": "text/plain", "charset": "iso-8859-2"}, [metadata]).decode(
+        "iso-8859-2"
+    )
+
+
+def test_units_are_written_in_every_character_set() -> None:
+    metadata = report(content("NUM", "Area", MeasuredValueSequence=[measured("3", "mm2")]))
+    shown = report_job({"media_type": "text/plain", "charset": "us-ascii"}, [metadata])
+    assert b"Area: 3 mm2" in shown
+
+
 def test_deep_and_wide_trees_are_cut_off_with_a_word() -> None:
     container = b'{"0040A040":{"vr":"CS","Value":["CONTAINER"]},"0040A730":{"vr":"SQ","Value":['
     deep = container * 80 + b"]}}" * 80
