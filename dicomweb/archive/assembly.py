@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from itertools import chain
 
@@ -22,8 +23,12 @@ from dicomweb.pixels import uploaded
 
 _PIXEL_DATA = "7FE00010"
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
-# Of pixel data that came inline, for the writer.
-_INLINE_PIXELS = "inline pixel data"
+# Stands, for the writer, for pixel data that is not what any BulkDataURI of the sender's means.
+_MADE_PIXELS = "pixel data as it was made"
+# A file that only its decoder understands is held, and what is made of it.
+_LARGEST_FILE = uploaded.LARGEST_PICTURE
+_PIECE_BYTES = 256 << 10
+_OUT_OF_RESOURCES = 0xA700
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
@@ -52,10 +57,12 @@ class Assembly:
         self._find = find
         self._inline = inline
         self._pixels: Bulk | None = None
-        self._pixels_uri = ""
 
-    async def part10(self, attributes: Attributes) -> Iterator[bytes]:
-        """The object, in chunks to be taken in a thread. Raises InvalidDicom, then and there too."""
+    async def part10(self, attributes: Attributes, turns: AsyncExitStack) -> Iterator[bytes]:
+        """The object, in chunks to be taken in a thread. Raises InvalidDicom, then and there too.
+
+        turns: left when the chunks are written, and with it the right to hold a picture.
+        """
         attributes, uid = self._with_document(attributes), EXPLICIT_LITTLE
         pixels = attributes.get(_PIXEL_DATA, {})
         if self._is_inline(pixels):
@@ -63,7 +70,7 @@ class Assembly:
         elif "BulkDataURI" in pixels:
             value = self._find(pixels["BulkDataURI"])
             if value.media_type in uploaded.PICTURES:
-                attributes = await self._picture(attributes, value)
+                attributes = await self._picture(attributes, value, turns)
             else:
                 attributes, uid = await self._pixel_data(attributes, value)
         return write_part10(attributes, self._bulk, transfer_syntax_uid=uid)
@@ -73,8 +80,9 @@ class Assembly:
 
     def _bulk(self, uri: str) -> Bulk:
         """What a BulkDataURI stands for. Raises InvalidDicom."""
-        if self._pixels is not None and uri == self._pixels_uri:
-            return self._pixels
+        if uri == _MADE_PIXELS and self._pixels is not None:
+            pixels, self._pixels = self._pixels, None  # its chunks are there once
+            return pixels
         if uri in self._inline:
             element = {"BulkDataURI": uri}
             self._growth.write(self._inline[uri][1])
@@ -106,9 +114,7 @@ class Assembly:
             return attributes, EXPLICIT_LITTLE
         _, length = self._inline.get(element.get("BulkDataURI", ""), (0, 0))
         self._growth.write(length)
-        attributes = {**attributes, _PIXEL_DATA: {"vr": "OB", "BulkDataURI": _INLINE_PIXELS}}
-        self._give(attributes, Bulk(0, self._inline_chunks(element)))
-        return attributes, syntax.uid
+        return self._with_pixels(attributes, Bulk(0, self._inline_chunks(element))), syntax.uid
 
     # --- documents (S-10)
 
@@ -125,27 +131,38 @@ class Assembly:
 
     # --- pixels (S-07 to S-09)
 
-    async def _picture(self, attributes: Attributes, value: UploadedValue) -> Attributes:
+    async def _picture(
+        self, attributes: Attributes, value: UploadedValue, turns: AsyncExitStack
+    ) -> Attributes:
         if len(value.parts) > 1:
             raise InvalidDicom("Only one picture of this media type makes an instance.")
-        (part,) = value.parts
-        if part.length > uploaded.LARGEST_PICTURE:
-            raise InvalidDicom("A picture is too large to be turned into native pixels.")
         samples = first_value(attributes, "00280002")
         parameters = {"samples_per_pixel": samples if samples in (1, 3) else 0}
-        file = await asyncio.to_thread(self._spool.read, part.offset, part.length)
-        try:
-            made = await self._archive.workers.run("picture", parameters, [file])
-        except DecodeFailed as error:
-            raise InvalidDicom(error.message) from None
+        await turns.enter_async_context(self._archive.uploads.pictures)
+        made = await self._work("picture", parameters, value.parts[0].offset, value.length)
         picture, frames, pixels = uploaded.unpacked(made)
         self._growth.unfold(len(pixels))
-        self._give(attributes, Bulk(len(pixels), [bytes(pixels)]))
-        return uploaded.redescribed(attributes, picture, frames)
+        attributes = uploaded.redescribed(attributes, picture, frames)
+        return self._with_pixels(attributes, Bulk(len(pixels), _pieces(pixels)))
 
-    def _give(self, attributes: Attributes, pixels: Bulk) -> None:
-        """What the top-level pixel data is written from, in place of its parts."""
-        self._pixels, self._pixels_uri = pixels, attributes[_PIXEL_DATA]["BulkDataURI"]
+    async def _work(self, job: str, parameters: Attributes, offset: int, length: int) -> bytes:
+        """What a worker makes of a file in the spool, which is read when the worker is free."""
+        if length > _LARGEST_FILE:
+            raise InvalidDicom("A picture is too large to be read.", failure_reason=_OUT_OF_RESOURCES)
+
+        async def file() -> list[bytes]:
+            return [await asyncio.to_thread(self._spool.read, offset, length)]
+
+        try:
+            return await self._archive.workers.run(job, parameters, file, result_bytes=length)
+        except DecodeFailed as error:
+            raise InvalidDicom(error.message) from None
+
+    def _with_pixels(self, attributes: Attributes, pixels: Bulk) -> Attributes:
+        """With what the top-level pixel data is written from, in place of its parts."""
+        self._pixels = pixels
+        vr = attributes[_PIXEL_DATA]["vr"]
+        return {**attributes, _PIXEL_DATA: {"vr": vr, "BulkDataURI": _MADE_PIXELS}}
 
     async def _pixel_data(self, attributes: Attributes, value: UploadedValue) -> tuple[Attributes, str]:
         """The attributes as they become with these parts, and the transfer syntax."""
@@ -158,9 +175,11 @@ class Assembly:
             return attributes, EXPLICIT_LITTLE
         self._growth.write(value.length, len(value.parts))
         if head.startswith(ITEM_TAG) and len(value.parts) == 1:
-            self._give(attributes, await asyncio.to_thread(self._encapsulated_already, first))
+            pixels = await asyncio.to_thread(self._encapsulated_already, first)
+            attributes = self._with_pixels(attributes, pixels)
         elif syntax.video:
-            self._give(attributes, Bulk(0, long_fragments(value.length, self._chunks(value))))
+            pixels = Bulk(0, long_fragments(value.length, self._chunks(value)))
+            attributes = self._with_pixels(attributes, pixels)
             attributes = uploaded.completed(attributes, uploaded.video_attributes(video) if video else {})
         else:
             attributes = await self._described(attributes, syntax, first, head)
@@ -181,15 +200,9 @@ class Assembly:
         offset, length = uploaded.codestream_range(head, part.length)
         picture = uploaded.picture_of(head[offset:], syntax)
         if picture is None:
-            codestream = await asyncio.to_thread(self._spool.read, part.offset + offset, length)
-            picture = await self._decoded(codestream)
+            made = await self._work("describe_image", {}, part.offset + offset, length)
+            picture = uploaded.described(made)
         return uploaded.completed(attributes, picture.attributes())
-
-    async def _decoded(self, codestream: bytes) -> uploaded.Picture:
-        try:
-            return uploaded.described(await self._archive.workers.run("describe_image", {}, [codestream]))
-        except DecodeFailed as error:
-            raise InvalidDicom(error.message) from None
 
     def _frames(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> Attributes:
         """One part a frame, each the bare codestream (PS3.5 A.4). In a thread."""
@@ -200,8 +213,7 @@ class Assembly:
         lengths = [length for _, length in places]
         attributes, basic = offset_tables(attributes, lengths)
         items = fragments(lengths, lambda index: self._spool.chunks(*places[index]), offset_table=basic)
-        self._give(attributes, Bulk(0, items))
-        return attributes
+        return self._with_pixels(attributes, Bulk(0, items))
 
     def _codestream(self, part: UploadedPart) -> tuple[int, int]:
         head = self._spool.read(part.offset, min(part.length, 4096))
@@ -217,3 +229,7 @@ class Assembly:
 
     def _read_within(self, part: UploadedPart, offset: int, length: int) -> bytes:
         return self._spool.read(part.offset + offset, max(min(length, part.length - offset), 0))
+
+
+def _pieces(pixels: memoryview) -> Iterator[bytes]:
+    return (bytes(pixels[begin : begin + _PIECE_BYTES]) for begin in range(0, len(pixels), _PIECE_BYTES))

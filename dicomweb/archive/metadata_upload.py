@@ -7,7 +7,7 @@ whole; then each instance is written as Part 10 and stored as such. What holds f
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AsyncExitStack
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.assembly import Assembly
@@ -88,20 +88,17 @@ class MetadataUpload:
         attributes: Attributes = {}
         limits = scan_limits(self._archive.settings)
         try:
-            async with self._turn(document):
+            async with AsyncExitStack() as turns:
+                if document.held_bytes > _LARGE_DOCUMENT:
+                    await turns.enter_async_context(self._archive.uploads.large_documents)
                 attributes, inline = await asyncio.to_thread(read_document, spool, document, limits)
                 stated = document.header.transfer_syntax_uid
                 assembly = Assembly(
                     self._archive, spool, growth, find=self._parts.find, inline=inline, stated_uid=stated
                 )
-                async for chunk in threaded(await assembly.part10(attributes)):
+                async for chunk in threaded(await assembly.part10(attributes, turns)):
                     await ingest.write(chunk)
         except InvalidDicom as error:
             await ingest.fail_part(identified(error, attributes))
         else:
             await ingest.end_part()
-
-    def _turn(self, document: Document) -> AbstractAsyncContextManager[None]:
-        if document.held_bytes > _LARGE_DOCUMENT:
-            return self._archive.uploads.large_documents
-        return nullcontext()

@@ -29,6 +29,7 @@ class Uploads:
     ) -> None:
         self.free = memory_bytes
         self.large_documents = asyncio.Lock()
+        self.pictures = asyncio.Lock()
         self._large = asyncio.Semaphore(large_parts)
         self._wait_seconds = wait_seconds
 

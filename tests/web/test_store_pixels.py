@@ -153,6 +153,18 @@ def test_run_length_frames_are_told_by_their_media_type(client: Client) -> None:
     assert frame(client, attributes) == GREY.tobytes()
 
 
+@pytest.mark.parametrize("uri", ["p", "pixel data as it was made"])
+def test_an_icon_does_not_take_the_pixels_of_its_image(client: Client, uri: str) -> None:
+    codestream = bytes(imagecodecs.jpegls_encode(GREY))
+    icon = pixel_description(48, 64, bits=8) | {"7FE00010": {"vr": "OB", "BulkDataURI": uri}}
+    attributes = make_metadata(pixels="p", x00880200={"vr": "SQ", "Value": [icon]})
+    response = store_metadata(client, [attributes], [bulk("p", "image/jls", codestream)])
+    if response.status_code == 200:
+        assert frame(client, attributes, accept="image/jls") == codestream + b"\0" * (len(codestream) % 2)
+    else:
+        assert (len(failures(response)), is_stored(client, attributes)) == (1, False)
+
+
 # --- pictures (S-09) -----------------------------------------------------------------------------------
 
 
