@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -42,7 +43,8 @@ def succeeded(answer: Answer) -> None:
 def results(answer: Answer) -> list[dict[str, Any]]:
     """The objects of a DICOM JSON answer."""
     succeeded(answer)
-    found = json.loads(answer.body) if answer.body else []
+    text = gzip.decompress(answer.body) if answer.coding == "gzip" else answer.body
+    found = json.loads(text) if text else []
     demand(isinstance(found, list), "no JSON array")
     return list(found)
 

@@ -24,11 +24,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. content_type: as the server wrote it."""
+    """What came back. content_type, coding: as the server wrote them."""
 
     status: int
     content_type: str
     body: bytes
+    coding: str = ""
 
 
 class Client:
@@ -118,7 +119,8 @@ class _Connection:
             body = self._rest()
         if headers.get("connection", "").lower() == "close":
             self.close()
-        return Answer(int(status.split()[1]), headers.get("content-type", ""), body)
+        content_type, coding = headers.get("content-type", ""), headers.get("content-encoding", "")
+        return Answer(int(status.split()[1]), content_type, body, coding)
 
     def _rest(self) -> bytes:
         """A body that ends with the connection (RFC 9112 6.3)."""
