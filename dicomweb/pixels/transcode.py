@@ -170,7 +170,7 @@ def transcode_frame(
     if _fits(source_uid, target_uid, header) and quality is None:
         return codestream
     if target_uid == JPEG_RECOMPRESSED:
-        return _recompressed(codestream, source_uid)
+        return _recompressed(codestream, layout, source_uid, header)
     if source_uid == JPEG_RECOMPRESSED and target_uid in LOSSY_JPEG:
         return _given_back(codestream, target_uid)
     native = decode_frame(codestream, layout, source_uid) if layout.encapsulated else codestream
@@ -203,11 +203,16 @@ def _fits(source_uid: str, target_uid: str, header: CodestreamHeader | None) -> 
     return header.samples == 1 or (header.colour == "RCT" and target_uid in WAVELET)
 
 
-def _recompressed(codestream: bytes, source_uid: str) -> bytes:
+def _recompressed(
+    codestream: bytes, layout: PixelLayout, source_uid: str, header: CodestreamHeader | None
+) -> bytes:
     import imagecodecs
 
-    if source_uid not in LOSSY_JPEG:
+    if source_uid not in LOSSY_JPEG or header is None:
         raise DecodeFailed("Only frames stored as lossy JPEG can be recompressed as JPEG XL.")
+    if header.samples == 3 and not header.colour and layout.photometric_interpretation == "RGB":
+        # Readers of JPEG XL never see the attributes, and take colour for YBR when no marker says RGB.
+        raise DecodeFailed("Only the attributes say that this JPEG frame is RGB, which JPEG XL cannot keep.")
     try:
         return bytes(imagecodecs.jpegxl_encode_jpeg(codestream, usecontainer=True, numthreads=1))
     except Exception as error:  # codecs raise what they like over bytes that they do not like

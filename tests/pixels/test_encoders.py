@@ -318,6 +318,35 @@ def test_only_stored_jpeg_of_8_bits_is_recompressed() -> None:
         transcode_frame(coded, lossless, JPEG_RECOMPRESSED, f"{FOUR}50")
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_rgb_in_jpeg_is_recompressed_only_where_a_marker_says_so(named: bool) -> None:
+    """Readers of JPEG XL see no Photometric Interpretation."""
+    kind = kind_of("RGB")
+    pixels = np.frombuffer(kind.native, np.uint8).reshape(kind.layout.rows, kind.layout.columns, 3)
+    jpeg = bytes(imagecodecs.jpeg8_encode(pixels, 95, colorspace="RGB", outcolorspace="RGB"))
+    layout = replace(kind.layout, encapsulated=True)
+    if named:
+        inside = transcode_frame(jpeg, layout, f"{FOUR}50", JPEG_RECOMPRESSED)
+        assert np.abs(imagecodecs.jpegxl_decode(inside).astype(int) - pixels).mean() < 3
+        return
+    unnamed = without_adobe(jpeg)
+    native = np.frombuffer(decode_frame(unnamed, layout, f"{FOUR}50"), np.uint8)
+    assert np.abs(native.reshape(pixels.shape).astype(int) - pixels).mean() < 3
+    with pytest.raises(DecodeFailed, match="RGB"):
+        transcode_frame(unnamed, layout, f"{FOUR}50", JPEG_RECOMPRESSED)
+
+
+def without_adobe(jpeg: bytes) -> bytes:
+    """The codestream without what tells its colour: the Adobe segment and the names of components."""
+    place = jpeg.index(b"\xff\xee")
+    (length,) = struct.unpack_from(">H", jpeg, place + 2)
+    plain = bytearray(jpeg[:place] + jpeg[place + 2 + length :])
+    frame, scan = plain.index(b"\xff\xc0") + 10, plain.index(b"\xff\xda") + 5
+    for number in range(3):
+        plain[frame + 3 * number] = plain[scan + 2 * number] = number + 1
+    return bytes(plain)
+
+
 # --- what changes around the frames ------------------------------------------------------------------------
 
 EXPECTED = [
