@@ -14,11 +14,9 @@ from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
 from dicomweb.errors import BlobMissing, DecodeFailed, InvalidRequest, NotAcceptable, NotFound
-from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, negotiate
+from dicomweb.protocol.negotiate import Acceptable, Chosen, Resource, Stored, available, negotiate, supported
 from dicomweb.protocol.rendered_forms import Rendering, as_rendered, is_shown
 
-# Where a client takes nothing but a picture, it gets what they begin with.
-_BEGIN_WITH_PICTURES = (Rendering.PDF, Rendering.VIDEO)
 _NONE_SHOWN = (
     "Nothing in the target can be rendered: it holds no frames that a decoder is there for, no other objects "
     "that have a form here, and no images that its presentation states refer to."
@@ -63,11 +61,12 @@ async def plan_subject(
     if subject.rendering is Rendering.PRESENTATION:
         return await plan_presentation(subject, accept, manner)
     stored = _as_rendered(subject, len(shown))
+    accept = supported(accept, [stored])
     animated = subject.rendering is Rendering.IMAGE and len(shown) > 1 and not numbers
     try:
         answer = negotiate(without_wildcards(accept) if animated else accept, [stored], single_item=True)
     except NotAcceptable as refusal:
-        if subject.rendering in _BEGIN_WITH_PICTURES or (animated and takes_anything(accept)):
+        if animated and takes_anything(accept):
             return await _plan_picture(subject, accept, manner)
         raise _explained(refusal, subject) from None
     chosen = answer.parts[0]
@@ -137,16 +136,14 @@ def _showings(
 
 
 async def _plan_picture(subject: Subject, accept: Acceptable, manner: Manner) -> RenderedPlan:
-    """One picture where all cannot be had: a frame, or what a document or a video begins with (Z-07)."""
+    """One frame where all cannot be had (Z-07)."""
     stored = as_rendered(Rendering.IMAGE, "", 1, decodable=subject.decodable)
     answer = negotiate(accept, [stored], single_item=True)
     chosen = answer.parts[0]
     assert chosen is not None, "negotiate raises when the only part cannot be given"
-    numbers = [await representative_frame(subject)] if subject.frames else []
-    warnings = []
-    if subject.frames > 1:
-        warnings = [f"The instance has {subject.frames} frames; this is frame {numbers[0]}"]
-    return _plan_one(subject, numbers, chosen, manner, multipart=answer.multipart, warnings=warnings)
+    number = await representative_frame(subject)
+    warnings = [f"The instance has {subject.frames} frames; this is frame {number}"]
+    return _plan_one(subject, [number], chosen, manner, multipart=answer.multipart, warnings=warnings)
 
 
 async def representative_frame(subject: Subject) -> int:
@@ -168,7 +165,7 @@ def _as_rendered(subject: Subject, frames: int) -> Stored:
 
 def _explained(refusal: NotAcceptable, subject: Subject) -> NotAcceptable:
     """Why there is no picture at all, where that is so (R-14)."""
-    if not subject.decodable:
+    if subject.rendering is Rendering.IMAGE and not subject.decodable:
         reason = "No decoder is there for the transfer syntax of its pixels."
     elif subject.source.pixel_layout is not None and not subject.frames:
         reason = "Its pixel data is shorter than one frame, or is not divided into frames."
@@ -230,7 +227,7 @@ async def _plan_many(
     archive: Archive, target: Target, found: Contents, accept: Acceptable, manner: Manner
 ) -> RenderedPlan:
     survey = await _survey(archive, target, found)
-    if not any(form.decodable for form in survey.forms):
+    if not available(Resource.RENDERED, survey.forms):
         raise NotAcceptable(_NONE_SHOWN, hint=_HINT)
     answer = negotiate(accept, list(survey.forms), single_item=False)
     chosen = dict(zip(survey.forms, answer.parts, strict=True))

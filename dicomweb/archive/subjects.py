@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import orjson
@@ -33,6 +35,8 @@ _MOST_BULK_BYTES = 256 << 20
 _LONG_METADATA = 2 << 20
 # Frames whose displays are read and kept together.
 _DISPLAYS_PAGE = 128
+# Packages of the extras [pdf] and [video], by what they draw the beginning of.
+_DRAWN_BY = {Rendering.PDF: "pypdfium2", Rendering.VIDEO: "av"}
 _AS_BYTES = Chosen(OCTET_STREAM, "", True)
 
 
@@ -59,7 +63,9 @@ class Subject:
 
     @property
     def decodable(self) -> bool:
-        """Whether a codec is there for its frames, if that is what is shown."""
+        """Whether what makes its pictures is there: a codec for its frames, a package for its pages."""
+        if self.rendering in _DRAWN_BY:
+            return _is_installed(_DRAWN_BY[self.rendering])
         if self.rendering is not Rendering.IMAGE or not self.layout.encapsulated:
             return True
         return self.source.transfer_syntax_uid in DECODABLE
@@ -165,3 +171,8 @@ class Subject:
     async def read(self, body: Body) -> bytes:
         """The bytes of a body that is short enough to be held."""
         return b"".join([chunk async for chunk in read_body(self.archive, body)])
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None

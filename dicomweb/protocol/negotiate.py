@@ -19,7 +19,7 @@ Metadata, search and store answers are JSON or XML whatever is stored: `document
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dicomweb.dicom.transfer_syntax import DEFAULT_FOR_MEDIA_TYPE, EXPLICIT_LITTLE, lookup
@@ -47,6 +47,7 @@ __all__ = [
     "choose",
     "document",
     "negotiate",
+    "supported",
 ]
 
 
@@ -168,6 +169,7 @@ def negotiate(accept: Acceptable, stored: Iterable[Stored], *, single_item: bool
     Raises NotAcceptable when no part can be given.
     """
     items = list(stored)
+    accept = supported(accept, items)
     if single_item and len(items) == 1:
         best = _best_form(accept, items[0], tuple(Form))
         if best is None:
@@ -177,6 +179,16 @@ def negotiate(accept: Acceptable, stored: Iterable[Stored], *, single_item: bool
     if not any(chosen.values()):
         raise _refusal(accept.resource, items, multipart_only=True)
     return Answer(True, tuple(chosen[item] for item in items))
+
+
+def supported(accept: Acceptable, items: Sequence[Stored]) -> Acceptable:
+    """Without an accept parameter of which nothing stored supports a type: then the header alone decides
+    (G-27, Z-11)."""
+    distinct = dict.fromkeys(items) if accept.preferred else ()
+    found = (offer for item in distinct for offer in offers(accept.resource, item))
+    if any(_offer_type_matches(wanted, offer) for offer in found for wanted in accept.preferred):
+        return accept
+    return replace(accept, preferred=())
 
 
 def choose(accept: Acceptable, stored: Stored, *, multipart: bool) -> Chosen | None:

@@ -113,14 +113,23 @@ def rendered_offers(resource: Resource, stored: Stored) -> list[Offer]:
         return _offers(((ANIMATIONS, _EITHER),))
     if resource is not Resource.RENDERED:
         return _offers(((STILLS, _EITHER),))
-    if not stored.decodable:
-        return []
-    if stored.category is Category.VIDEO:
-        syntax = lookup(stored.transfer_syntax_uid)
-        return _offers((((syntax.media_type,), _EITHER),)) if syntax else []
-    if stored.document_type:
-        return _offers((((stored.document_type,), _EITHER),))
-    return _offers(_OF_CATEGORY[stored.category])
+    if as_stored := _as_stored(stored):
+        return _offers(((as_stored, _EITHER), (STILLS if _begins_with_picture(stored) else (), _EITHER)))
+    return _offers(_OF_CATEGORY[stored.category]) if stored.decodable else []
+
+
+def _as_stored(stored: Stored) -> tuple[str, ...]:
+    """The media types of videos and documents, which go out as they are (W-41, W-42)."""
+    if stored.category is not Category.VIDEO:
+        return (stored.document_type,) if stored.document_type else ()
+    syntax = lookup(stored.transfer_syntax_uid)
+    return (syntax.media_type,) if syntax else ()
+
+
+def _begins_with_picture(stored: Stored) -> bool:
+    """Whether a page or frame can be drawn for who would rather have a picture."""
+    drawn = stored.category is Category.VIDEO or stored.document_type == _DOCUMENT_TYPES[Rendering.PDF]
+    return drawn and stored.decodable
 
 
 def _offers(offered: tuple[_Offered, ...]) -> list[Offer]:

@@ -142,7 +142,6 @@ def test_a_parameter_that_names_nothing_rendered_leaves_it_to_the_header(client:
     for resource in ("rendered", "thumbnail"):
         response = client.get(f"{still}/{resource}?accept=image/tiff", "*/*")
         assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
-        assert client.get(f"{still}/{resource}?accept=text/html", "*/*").status_code == 406
 
 
 def test_annotation_is_drawn_and_what_is_not_supported_is_named(client: Client, still: str) -> None:
@@ -464,3 +463,41 @@ def test_pictures_are_made_where_nothing_is_kept(make_client: Any) -> None:
     first, second = (client.get(f"{path}/rendered", "image/png") for _ in range(2))
     assert first.status_code == 200
     assert first.content == second.content
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("image/png,*/*;q=0.8", "image/png"),
+        ("image/*, */*;q=0.1", "image/jpeg"),
+        ("image/jpeg, application/pdf;q=0.1", "image/jpeg"),
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image/jpeg"),
+        ("application/pdf, image/png;q=0.9", "application/pdf"),
+        ("*/*", "application/pdf"),
+        ('multipart/related; type="image/png"', "multipart/related"),
+    ],
+)
+def test_a_pdf_is_the_picture_of_its_page_where_that_is_preferred(
+    client: Client, accept: str, media_type: str
+) -> None:
+    page = io.BytesIO()
+    Image.new("RGB", (60, 40), "red").save(page, "PDF")
+    path = _stored(client, document(page.getvalue(), "application/pdf", ENCAPSULATED_PDF))
+    response = client.get(f"{path}/rendered", accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == media_type
+
+
+@pytest.mark.parametrize("media_type", ["application/pdf", "text/html", "video/mp4", "image/webp"])
+def test_an_accept_parameter_that_the_target_does_not_support_leaves_it_to_the_header(
+    client: Client, still: str, media_type: str
+) -> None:
+    several = _stored(client, cine())
+    shown = client.get(f"{several}/rendered?accept={media_type}", "*/*")
+    assert (shown.headers["content-type"], "this is frame 2" in shown.headers["warning"]) == (
+        "image/jpeg",
+        True,
+    )
+    response = client.get(f"{still}/rendered?accept={media_type}", "*/*")
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+    assert client.get(f"{still}/rendered?accept={media_type}", "text/html").status_code == 406
