@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
@@ -53,19 +54,41 @@ async def _received(request: Request) -> AsyncIterator[bytes]:
 
 
 async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Undo gzip in bounded steps; a stream may have several members, one after the other (RFC 1952)."""
-    inflater = zlib.decompressobj(wbits=_GZIP)
+    """Undo gzip in bounded steps, each in a thread: a chunk of a bomb takes many, and waits for nothing."""
+    members = _Members()
     try:
         async for chunk in chunks:
-            waiting = chunk
-            while waiting:
-                if inflater.eof:
-                    inflater = zlib.decompressobj(wbits=_GZIP)
-                piece = inflater.decompress(waiting, _INFLATE_STEP)
-                waiting = inflater.unconsumed_tail or inflater.unused_data
-                if piece:
+            members.waiting += chunk
+            while members.waiting:
+                if piece := await asyncio.to_thread(members.inflate):
                     yield piece
     except zlib.error as error:
         raise InvalidRequest("The request body is not the gzip stream that its header announces.") from error
-    if not inflater.eof:
+    if not members.at_end:
         raise InvalidRequest("The gzip stream of the request body is cut off.")
+
+
+class _Members:
+    """A gzip stream, which may have several members, one after the other (RFC 1952).
+
+    waiting: what came and is not inflated yet.
+    """
+
+    def __init__(self) -> None:
+        self.waiting = b""
+        self._inflater = zlib.decompressobj(wbits=_GZIP)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last member is whole."""
+        return self._inflater.eof
+
+    def inflate(self) -> bytes:
+        """The next bytes, empty when more has to come. Raises zlib.error."""
+        piece = b""
+        while self.waiting and not piece:
+            if self._inflater.eof:
+                self._inflater = zlib.decompressobj(wbits=_GZIP)
+            piece = self._inflater.decompress(self.waiting, _INFLATE_STEP)
+            self.waiting = self._inflater.unconsumed_tail or self._inflater.unused_data
+        return piece
