@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from dicomweb.dicom.uid import is_uid
@@ -27,6 +28,8 @@ _ERROR_COMMENT = "00000902"
 _COMMENT_CHARACTERS = 64
 # A thousand refused parts have few different reasons; headers have to stay small.
 _MOST_WARNINGS = 8
+# So wrapping each of them once is enough.
+_KNOWN_SENTENCES = 256
 _UNFIT_FOR_TEXT = re.compile(r"[\\\x00-\x1f\x7f]+")
 
 Attributes = dict[str, Any]
@@ -134,11 +137,15 @@ def _failed_item(outcome: StoreOutcome) -> Attributes:
 
 def _failure_item(outcome: StoreOutcome) -> Attributes:
     item: Attributes = {_FAILURE_REASON: _value("US", outcome.failure_reason)}
-    lines = textwrap.wrap(_plain(outcome.sentence), _COMMENT_CHARACTERS)
-    if lines:
+    if lines := _comments(outcome.sentence):
         comments = [{_ERROR_COMMENT: _value("LO", line)} for line in lines]
         item[_FAILED_ATTRIBUTES_SEQUENCE] = {"vr": "SQ", "Value": comments}
     return item
+
+
+@lru_cache(maxsize=_KNOWN_SENTENCES)
+def _comments(sentence: str) -> tuple[str, ...]:
+    return tuple(textwrap.wrap(_plain(sentence), _COMMENT_CHARACTERS))
 
 
 def _value(vr: str, value: str | int | None) -> Attributes:
@@ -146,7 +153,8 @@ def _value(vr: str, value: str | int | None) -> Attributes:
 
 
 def _warnings(outcomes: Iterable[StoreOutcome], base_url: str) -> tuple[str, ...]:
-    sentences = dict.fromkeys(filter(None, (_plain(outcome.sentence) for outcome in outcomes)))
+    different = dict.fromkeys(outcome.sentence for outcome in outcomes)
+    sentences = dict.fromkeys(filter(None, map(_plain, different)))
     return tuple(warning_header(base_url, sentence) for sentence in tuple(sentences)[:_MOST_WARNINGS])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,10 +18,13 @@ from dicomweb.protocol import negotiate
 from dicomweb.protocol.media_types import DICOM_XML
 from dicomweb.protocol.multipart import boundary_for, closing, part_header, related_content_type
 from dicomweb.protocol.negotiate import Answer
-from dicomweb.protocol.store_report import StoreReport, store_report
+from dicomweb.protocol.store_report import StoreOutcome, StoreReport, store_report
 from dicomweb.web.store_body import store_body
 from dicomweb.web.store_intake import intake_of
 from dicomweb.web.targets import acceptable, base_url
+
+# Longer reports take so long that others should not wait for them.
+_REPORTED_AT_ONCE = 200
 
 
 async def store(request: Request) -> Response:
@@ -50,11 +56,14 @@ async def _store(request: Request, *, duplicates: str = "") -> Response:
         raise
     finally:
         intake.drop()
-    return _response(store_report(outcomes, base, study), answer)
+    if len(outcomes) <= _REPORTED_AT_ONCE:
+        return _response(outcomes, base, study, answer)
+    return await asyncio.to_thread(_response, outcomes, base, study, answer)
 
 
-def _response(report: StoreReport, answer: Answer) -> Response:
+def _response(outcomes: Sequence[StoreOutcome], base: str, study: str | None, answer: Answer) -> Response:
     """The report as JSON or XML (S-13)."""
+    report = store_report(outcomes, base, study)
     content, media_type = _written(report, answer)
     response = Response(content, report.status, media_type=media_type)
     if report.retrieve_url:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from typing import Any
 
 import pytest
 
 from dicomweb.dicom.transfer_syntax import DEFLATED_EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from dicomweb.protocol.store_report import store_report
+from dicomweb.web import store as store_page
 from tests.builders import make_instance, new_uid
 from tests.web.conftest import Client
 
@@ -53,6 +56,22 @@ def test_nothing_stored_is_409_and_says_why(client: Client) -> None:
     response = client.store(make_instance(attributes={"SOPClassUID": None}, file_meta=False))
     assert response.status_code == 409
     assert "00081199" not in response.json()
+
+
+@pytest.mark.parametrize(("count", "loop"), [(3, True), (2000, False)])
+def test_a_long_report_is_written_in_a_thread(
+    client: Client, monkeypatch: pytest.MonkeyPatch, count: int, loop: bool
+) -> None:
+    threads = []
+
+    def report(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return store_report(*given)
+
+    monkeypatch.setattr(store_page, "store_report", report)
+    response = client.store(*[b"no DICOM"] * count)
+    assert len(response.json()["0008119A"]["Value"]) == count
+    assert [thread is client._thread for thread in threads] == [loop]
 
 
 def test_an_instance_of_another_study_is_refused_by_the_study_resource(client: Client) -> None:
