@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dicomweb.pixels.rendering.timing import CINE_RATE, DISPLAY_RATE, FRAME_TIME, own_frame_time
+
 Attributes = Mapping[str, Any]
 Display = dict[str, Any]
 
@@ -29,10 +31,7 @@ _KEPT = frozenset(
     {
         "00080016",  # SOP Class UID
         "00080060",  # Modality
-        "00082144",  # Recommended Display Frame Rate
         "00089205",  # Pixel Presentation
-        "00180040",  # Cine Rate
-        "00181063",  # Frame Time
         "00181164",  # Imager Pixel Spacing
         *(f"0018{element:04X}" for element in range(0x1600, 0x1625)),  # Display Shutter
         "00186011",  # Sequence of Ultrasound Regions
@@ -49,6 +48,9 @@ _KEPT = frozenset(
         *(f"0028{element:04X}" for element in range(0x1101, 0x1104)),  # Palette descriptors
         *(f"0028{element:04X}" for element in range(0x1201, 0x1204)),  # Palette data
         *(f"0028{element:04X}" for element in range(0x1221, 0x1224)),  # Segmented palette data
+        CINE_RATE,
+        DISPLAY_RATE,
+        FRAME_TIME,
         _ICC_PROFILE,
         "00283000",  # Modality LUT Sequence
         "00283010",  # VOI LUT Sequence
@@ -74,6 +76,9 @@ def display_of(attributes: Attributes, frame_index: int, *, with_profile: bool =
         for macro in _FRAME_MACROS:
             for item in items(group, macro)[:1]:
                 kept.update({tag: element for tag, element in item.items() if tag in _KEPT})
+    own_time = own_frame_time(attributes, frame_index)
+    if own_time:
+        kept[FRAME_TIME] = {"vr": "DS", "Value": [own_time]}
     _add_segments(kept, attributes)
     if with_profile:
         _add_optical_path(kept, attributes)

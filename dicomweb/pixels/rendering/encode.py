@@ -7,7 +7,7 @@ the nearest setting of their coders, 100 being lossless. PNG and GIF know no qua
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import BytesIO
 
 import imagecodecs
@@ -110,24 +110,3 @@ MEDIA_TYPES = frozenset(_ENCODERS)
 
 PROFILED_MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/jp2", "image/jph"})
 """Of pictures that an ICC profile is embedded in; the others show the picture's own colours."""
-
-
-def encode_animation(pictures: Sequence[Picture], media_type: str, milliseconds: float) -> bytes:
-    """Several pictures as one that moves for ever; image/gif or image/png (APNG).
-
-    milliseconds: that each is shown.
-    """
-    kind = _ANIMATIONS.get(media_type)
-    if kind is None:
-        raise DecodeFailed("Animations are not made in this media type.")
-    first, *others = pictures
-    # Below 20 ms browsers take a GIF for one that forgot its time, and show it at 10 a second.
-    duration = max(round(milliseconds), 20)
-    buffer = BytesIO()
-    first.save(buffer, kind, save_all=True, append_images=others, duration=duration, loop=0)
-    return buffer.getvalue()
-
-
-_ANIMATIONS = {"image/gif": "GIF", "image/png": "PNG"}
-ANIMATED_MEDIA_TYPES = frozenset(_ANIMATIONS)
-"""Of animations."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, InvalidRequest
+from dicomweb.pixels.rendering.animation import encode_animation
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour import (
     Levels,
@@ -30,7 +31,7 @@ from dicomweb.pixels.rendering.colour import (
 from dicomweb.pixels.rendering.colour_space import with_profile
 from dicomweb.pixels.rendering.decoding import native, native_for, scaled_region
 from dicomweb.pixels.rendering.display import bulk_paths
-from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode, encode_animation
+from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
 from dicomweb.pixels.rendering.geometry import picture_size, pixel_aspect, placed, region_of
 from dicomweb.pixels.rendering.graphics import with_graphics
 from dicomweb.pixels.rendering.grayscale import grayscale_levels
@@ -39,14 +40,13 @@ from dicomweb.pixels.rendering.placement import placement_of
 from dicomweb.pixels.rendering.request import LARGEST_ANIMATION, LARGEST_PICTURE, RenderRequest, Window
 from dicomweb.pixels.rendering.samples import Pixels, words_of
 from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
+from dicomweb.pixels.rendering.timing import frame_milliseconds
 from dicomweb.pixels.rendering.values import Values
 
 _SOP_CLASS, _ICC_PROFILE = "00080016", "00282000"
 _PHOTOMETRIC, _PIXEL_PRESENTATION = "00280004", "00089205"
 _SHUTTER_GRAY, _SHUTTER_COLOUR = "00181622", "00181624"
-_FRAME_TIME, _RATES = "00181063", ("00180040", "00082144")
 _MOST_FRAMES = 1000
-_DEFAULT_MILLISECONDS = 100.0
 
 
 # --- jobs --------------------------------------------------------------------------------------------------
@@ -81,21 +81,13 @@ def animate(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
         picture = _picture(frame, parameters, display, _bulk(display, bulk), request, most_pixels)
         bulk = bulk[len(bulk_paths(display)) :]
         pictures.append(burn_in(picture, request.annotation))
-    milliseconds = _frame_milliseconds(Values(displays[0]["attributes"], {}), request.frame_rate)
+    milliseconds = [frame_milliseconds(display["attributes"]) for display in displays]
     return encode_animation(pictures, request.media_type, milliseconds)
 
 
 def _bulk(display: Mapping[str, Any], buffers: Sequence[bytes]) -> dict[str, bytes]:
     """Bulk values by their path: the first of some buffers."""
     return dict(zip(bulk_paths(display), buffers, strict=False))
-
-
-def _frame_milliseconds(values: Values, frame_rate: float | None) -> float:
-    """How long each frame is shown: as asked, else as the object says (C.7.6.5)."""
-    rates = [frame_rate, *(values.number(tag) for tag in _RATES)]
-    times = [1000 / rate for rate in rates if rate is not None and rate > 0]
-    times += [time for time in [values.number(_FRAME_TIME)] if time is not None and time > 0]
-    return min(max(times[0], 1.0), 60_000.0) if times else _DEFAULT_MILLISECONDS
 
 
 def _own_profile(values: Values, frame: bytes) -> bytes:

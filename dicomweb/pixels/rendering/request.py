@@ -48,6 +48,11 @@ class Viewport:
     flip_vertical: bool = False
     normalized: bool = False
 
+    @property
+    def has_region(self) -> bool:
+        """Whether it names a part of the image, or turns it."""
+        return self != Viewport(self.width, self.height)
+
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
@@ -57,7 +62,6 @@ class RenderRequest:
     icc_profile: no, yes, srgb, adobergb or rommrgb (8.3.5.1.5); None: as 'no'.
     annotation: lines of text to burn in, as annotation_lines gives them.
     thumbnail: nothing that may show a patient's name is drawn, and the size is small by default.
-    frame_rate: frames a second of an animation; None: as the object says.
     """
 
     media_type: str = "image/jpeg"
@@ -67,7 +71,6 @@ class RenderRequest:
     icc_profile: str | None = None
     annotation: tuple[str, ...] = ()
     thumbnail: bool = False
-    frame_rate: float | None = None
 
     def to_parameters(self) -> dict[str, Any]:
         """JSON-able form, for a job's parameters or a cache key."""

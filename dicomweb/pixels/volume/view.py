@@ -20,9 +20,10 @@ import orjson
 from PIL import Image
 
 from dicomweb.errors import DecodeFailed, InvalidRequest
+from dicomweb.pixels.rendering.animation import encode_animation
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour_space import with_profile
-from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode, encode_animation
+from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
 from dicomweb.pixels.rendering.geometry import picture_size, placed, region_of
 from dicomweb.pixels.rendering.request import LINEAR, LINEAR_EXACT, RenderRequest, Window
 from dicomweb.pixels.rendering.values import Values
@@ -71,7 +72,7 @@ def view_job(parameters: dict[str, Any], _buffers: list[bytes]) -> bytes:
 def animation_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """As the head of the module says."""
     pictures = [Image.open(BytesIO(buffer), formats=["PNG"]) for buffer in buffers]
-    return encode_animation(pictures, parameters["media_type"], parameters["milliseconds"])
+    return encode_animation(pictures, parameters["media_type"], [parameters["milliseconds"]] * len(pictures))
 
 
 def _levels(parameters: Mapping[str, Any]) -> Any:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.rendering.animation import ANIMATED_MEDIA_TYPES, encode_animation
 from dicomweb.pixels.rendering.annotation import KEYWORDS, annotation_lines
 from dicomweb.pixels.rendering.colour_space import NAMES, named_profile
-from dicomweb.pixels.rendering.encode import ANIMATED_MEDIA_TYPES, MEDIA_TYPES
+from dicomweb.pixels.rendering.encode import MEDIA_TYPES
 from tests.pixels.rendering.drawing import drawn, frames_of, levels, made
 
 _ROW, _COLUMN = np.indices((48, 64))
@@ -173,17 +174,48 @@ def test_frames_become_an_animation(media_type: str) -> None:
     shown = list(frames_of(picture))
     assert [int(np.asarray(one.convert("L")).mean()) for one in shown] == [0, 200, 255]
     assert [one.info["duration"] for one in shown] == [50, 50, 50]
-    assert len(list(frames_of(image.animate([1], media_type=media_type, frame_rate=5)))) == 1
+    assert len(list(frames_of(image.animate([1], media_type=media_type)))) == 1
 
 
-def test_equal_frames_of_an_animation_keep_their_time() -> None:
-    image = made(
-        rows=8, columns=8, frames=3, bits_allocated=8, pixels=bytes(3 * 64), attributes={"CineRate": "10"}
-    )
-    assert (
-        sum(one.info["duration"] for one in frames_of(image.animate([0, 1, 2], media_type="image/gif")))
-        == 300
-    )
+@pytest.mark.parametrize("media_type", sorted(ANIMATED_MEDIA_TYPES))
+@pytest.mark.parametrize("colour", [False, True])
+def test_equal_frames_of_an_animation_stay_frames(media_type: str, colour: bool) -> None:
+    frame = (_COLOUR if colour else _GRAY).tobytes()
+    options = _options(_COLOUR if colour else _GRAY, attributes={"CineRate": "10"})
+    other = bytes(255 - value for value in frame)
+    image = made(**{**options, "frames": 5, "pixels": frame * 2 + other * 2 + frame})
+    shown = list(frames_of(image.animate(range(5), media_type=media_type)))
+    assert [one.info["duration"] for one in shown] == [100] * 5
+    means = [np.asarray(one.convert("L")).mean() for one in shown]
+    assert means == pytest.approx([means[0]] * 2 + [means[2]] * 2 + [means[0]])
+    assert means[0] != pytest.approx(means[2])
+
+
+def test_a_gif_is_as_long_as_its_frames() -> None:
+    """It counts in hundredths of a second."""
+    times = frame_times({"CineRate": "30"}, 30)
+    assert sum(times) == 1000
+    assert set(times) == {30, 40}
+
+
+def test_each_frame_is_shown_as_long_as_its_time_vector_says() -> None:
+    """PS3.3 C.7.6.5: the time before each frame, from the one before it."""
+    assert frame_times({"FrameTimeVector": ["0", "100", "300", "50"]}, 4) == [100, 300, 50, 50]
+    assert frame_times({"FrameTimeVector": ["0"]}, 2) == [100, 100]
+    assert frame_times({"FrameTime": "50", "FrameTimeVector": ["0", "0", "-4"]}, 3) == [50, 50, 50]
+
+
+def frame_times(attributes: dict[str, Any], count: int) -> list[int]:
+    frames = b"".join(bytes([number * 5]) * 64 for number in range(count))
+    image = made(rows=8, columns=8, frames=count, bits_allocated=8, pixels=frames, attributes=attributes)
+    shown = frames_of(image.animate(range(count), media_type="image/gif"))
+    return [one.info["duration"] for one in shown]
+
+
+def test_no_frame_is_too_short_for_browsers_or_too_long_for_the_format() -> None:
+    pictures = [Image.new("L", (4, 4), level) for level in (0, 9)]
+    shown = frames_of(encode_animation(pictures, "image/gif", [1.0, 1e9]))
+    assert [one.info["duration"] for one in shown] == [20, 60_000]
 
 
 def test_pictures_that_do_not_move_are_refused_as_animations() -> None:
