@@ -136,3 +136,14 @@ def test_without_a_picture_that_names_nobody_its_thumbnail_is_an_icon(client: Cl
         response = client.get(f"{path}/thumbnail", "image/png")
         assert response.status_code == 200
         assert picture(response.content).size == (128, 128)
+
+
+def test_wado_uri_shows_a_region_of_what_a_state_shows(client: Client) -> None:
+    image = gray_image()
+    state = presentation_state([image], center=100, width=200)
+    assert client.store(image, state).status_code == 200
+    query = f"{WADO}?{_named(image)}&{_presentation(state)}&contentType=image/png"
+    whole = picture(client.get(query).content)
+    part = picture(client.get(f"{query}&region=0.5,0,1,0.5").content)
+    assert (whole.size, part.size) == ((48, 32), (24, 16))
+    assert part.tobytes() == whole.crop((24, 0, 48, 16)).tobytes()

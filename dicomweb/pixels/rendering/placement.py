@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from dicomweb.pixels.rendering.geometry import Region, filtered, picture_size
+from dicomweb.errors import DecodeFailed, InvalidRequest
+from dicomweb.pixels.rendering.geometry import Region, filtered, picture_size, region_of
 from dicomweb.pixels.rendering.request import LARGEST_PICTURE, LONGEST_SIDE, Viewport
 from dicomweb.pixels.rendering.values import Values
 
@@ -90,12 +91,21 @@ def placement_of(
     *,
     thumbnail: bool,
 ) -> Placement:
-    """The placement of an image of so many rows and columns. aspect: of its pixels, height by width."""
+    """The placement of an image of so many rows and columns. aspect: of its pixels, height by width.
+
+    A viewport that names a part of the image shows what of it is in the displayed area (PS3.18 9.1.2.2.5),
+    turned as the state says, then flipped as the viewport says. Raises DecodeFailed when that is nothing.
+    """
     area = next(iter(presentation.items(_AREAS)), Values({}, {}))
     region = _region(area, rows, columns)
     rotation = presentation.integer(_ROTATION) % 360
     rotation = rotation if rotation in _TURNS else 0
     flipped = presentation.text(_FLIP) == "Y"
+    if viewport is not None:
+        region = _common(region, viewport, rows, columns)
+        # Top to bottom is half a turn and left to right.
+        rotation = (rotation + 180 * viewport.flip_vertical) % 360
+        flipped ^= viewport.flip_horizontal ^ viewport.flip_vertical
     aspect = _aspect(area) or aspect
     magnification = area.number(_MAGNIFICATION)
     if area.text(_SIZE_MODE) == "MAGNIFY" and magnification and magnification > 0 and not thumbnail:
@@ -123,6 +133,20 @@ def _region(area: Values, rows: int, columns: int) -> Region:
     )
     usable = region.right > region.left and region.bottom > region.top
     return region if usable else Region(0, 0, columns, rows)
+
+
+def _common(area: Region, viewport: Viewport, rows: int, columns: int) -> Region:
+    """What of a displayed area a viewport names."""
+    if viewport.source_width is None and viewport.source_height is None and not (viewport.x or viewport.y):
+        return area  # to all edges, beyond which the state may show a margin
+    try:
+        part = region_of(viewport, rows, columns)
+    except InvalidRequest as error:
+        raise DecodeFailed(error.message) from None
+    common = Region(*map(max, area[:2], part[:2]), *map(min, area[2:], part[2:]))
+    if common.right <= common.left or common.bottom <= common.top:
+        raise DecodeFailed("The presentation state shows nothing of this part of the image.")
+    return common
 
 
 def _aspect(area: Values) -> float | None:

@@ -48,11 +48,6 @@ class Viewport:
     flip_vertical: bool = False
     normalized: bool = False
 
-    @property
-    def has_region(self) -> bool:
-        """Whether it names a part of the image, or turns it."""
-        return self != Viewport(self.width, self.height)
-
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.rendering.display import bulk_paths, display_of
 from dicomweb.pixels.rendering.presentation import (
     COLOUR_STATE,
@@ -156,6 +157,29 @@ def test_magnified_areas_are_cropped_to_the_viewport() -> None:
 def test_areas_scaled_to_fit_fill_the_viewport() -> None:
     state = _state(ImageRotation=90, **_area(1, 1, 16, 8))
     assert _drawn(state, _FLAT, viewport=Viewport(100, 400)).shape == (200, 100)
+
+
+def _quarter(**more: Any) -> Viewport:
+    """The upper left quarter of the image, as WADO-URI's region names it."""
+    return Viewport(None, None, source_width=0.5, source_height=0.5, normalized=True, **more)
+
+
+def test_of_a_displayed_area_the_region_of_the_request_is_shown() -> None:
+    assert np.array_equal(_drawn(_state(), viewport=_quarter()), _RAMP[:8, :8])
+    assert np.array_equal(_drawn(_state(**_area(3, 5, 10, 12)), viewport=_quarter()), _RAMP[4:8, 2:8])
+    turned = _drawn(_state(ImageRotation=90), viewport=_quarter())
+    assert np.array_equal(turned, np.rot90(_RAMP[:8, :8], -1))
+    with pytest.raises(DecodeFailed):
+        _drawn(_state(**_area(10, 10, 16, 16)), viewport=_quarter())
+
+
+def test_the_request_flips_what_the_state_has_turned() -> None:
+    for across, down in ((True, False), (False, True), (True, True)):
+        viewport = _quarter(flip_horizontal=across, flip_vertical=down)
+        shown = _drawn(_state(ImageRotation=90, ImageHorizontalFlip="Y"), viewport=viewport)
+        expected = np.rot90(_RAMP[:8, :8], -1)[:, ::-1]
+        expected = expected[:, ::-1] if across else expected
+        assert np.array_equal(shown, expected[::-1] if down else expected)
 
 
 # --- graphics ----------------------------------------------------------------------------------------------
