@@ -220,10 +220,8 @@ def _jpeg_2000(pixels: Pixels, coding: _Coding) -> bytes:
 
     if coding.precision > EXACT_JPEG_2000:
         raise DecodeFailed("Pixels that use so many bits cannot be encoded as JPEG 2000.")
-    if pixels.itemsize == 4 and coding.precision <= 16:  # in wide words, imagecodecs declares too many bits
-        pixels = pixels.astype(f"<{pixels.dtype.kind}2")
     coded = imagecodecs.jpeg2k_encode(
-        pixels,
+        _narrowed(pixels, coding),  # in wide words, imagecodecs declares too many bits
         # Peak signal to noise in decibels.
         level=0 if coding.quality is None else 25 + 35 * coding.quality // 100,
         codecformat="J2K",
@@ -236,10 +234,21 @@ def _jpeg_2000(pixels: Pixels, coding: _Coding) -> bytes:
     return bytes(coded)
 
 
+def _narrowed(pixels: Pixels, coding: _Coding) -> Pixels:
+    """In 16-bit words, where 32-bit ones hold no more."""
+    if pixels.itemsize == 4 and coding.precision <= 16:
+        return pixels.astype(f"<{pixels.dtype.kind}2")
+    return pixels
+
+
 def _htj2k(pixels: Pixels, coding: _Coding) -> bytes:
-    """OpenJPH writes whole words; the values are placed so that their true depth can be declared after."""
+    """OpenJPH writes whole words; the values are placed so that their true depth can be declared after.
+
+    Of 32-bit words it writes more bit planes than any other decoder takes.
+    """
     import imagecodecs
 
+    pixels = _narrowed(pixels, coding)
     coded = imagecodecs.htj2k_encode(
         _placed(pixels, coding),
         # Step of the quantiser, of the whole range: 1/2 to 1/512.

@@ -105,6 +105,8 @@ KINDS = (
     _upper_bits(),
     _kind("32 bits", _native(9, 9, bits=32)),
     _kind("32 bits signed", _native(9, 9, bits=32, signed=True)),
+    _kind("12 of 32 bits", _native(9, 9, bits=32, stored=12)),
+    _kind("16 of 32 bits signed", _native(9, 9, bits=32, stored=16, signed=True)),
     _kind("20 of 32 bits signed", _native(9, 9, bits=32, stored=20, signed=True)),
     _kind("24 of 32 bits", _native(9, 9, bits=32, stored=24)),
     _kind("24 of 32 bits, all used", _native(9, 9, bits=32, stored=24), used=32),
