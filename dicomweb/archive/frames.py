@@ -148,9 +148,9 @@ class FrameReader:
     async def codestream(self, number: int) -> bytes:
         """The frame as stored, bare (M-15)."""
         entry = self._entries[number]
-        stretch = indexed(self._source, entry.offset, entry.span)
+        stretch = indexed(self._source, *entry.items)
         data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
-        return data if entry.fragments == 1 else join_fragments(data, entry)
+        return await asyncio.to_thread(join_fragments, data, entry)
 
     async def _stored(self, number: int) -> list[bytes]:
         encapsulated = self._layout.encapsulated

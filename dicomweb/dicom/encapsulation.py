@@ -14,6 +14,7 @@ from dicomweb.errors import InvalidDicom
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _HEADERS = {True: struct.Struct("<HHI"), False: struct.Struct(">HHI")}
+_HEADER_SIZE = 8
 # Offset, length and two marks of a fragment are held for each.
 FRAGMENT_COST = 32
 _MARK_SIZE = 12
@@ -110,3 +111,42 @@ def _fragment(window: Window, fragments: Fragments, length: int) -> None:
     tail = min(length, _TAIL_SIZE)
     window.skip(length - tail)
     fragments.ends.append(codestream.ends_frame(window.take(tail)))
+
+
+class FragmentReader:
+    """Takes the item headers out of fragments that come in pieces, wherever those were cut (M-15)."""
+
+    def __init__(self, *, skipped: int = 0) -> None:
+        """skipped: items that are left out first, 1 where the pieces begin with the offset table."""
+        self._skipped = skipped + 1  # counts the item at hand too
+        self._header = b""
+        self._left = 0  # bytes of the item at hand that are still to come
+        self._ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What the next piece holds of fragments. Raises InvalidDicom where no item begins that should."""
+        found, view, position = bytearray(), memoryview(data), 0
+        while position < len(view) and not self._ended:
+            if self._left:
+                piece = view[position : position + self._left]
+                self._left -= len(piece)
+                if not self._skipped:
+                    found += piece
+            else:
+                piece = view[position : position + _HEADER_SIZE - len(self._header)]
+                self._begin(self._header + piece)
+            position += len(piece)
+        return bytes(found)
+
+    def _begin(self, header: bytes) -> None:
+        """An item, as soon as its header is whole."""
+        self._header = header
+        if len(header) < _HEADER_SIZE:
+            return
+        group, number, length = _HEADERS[True].unpack(header)
+        tag = group << 16 | number
+        self._ended = tag == _SEQUENCE_END
+        if not self._ended and (tag != _ITEM or length == _UNDEFINED):
+            raise InvalidDicom("Encapsulated pixel data holds something other than fragments.")
+        self._header, self._left = b"", length
+        self._skipped = max(self._skipped - 1, 0)

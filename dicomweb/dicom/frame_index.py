@@ -21,7 +21,7 @@ _ITEM_HEADER_SIZE = 8
 class EncapsulatedFrame:
     """One frame: `span` bytes from the first byte of its first fragment's value to the end of its last one.
 
-    With several fragments the span holds the 8-byte item headers between them, which `join` removes.
+    With several fragments the span holds the 8-byte item headers between them, which FragmentReader takes out.
     """
 
     offset: int
@@ -32,6 +32,11 @@ class EncapsulatedFrame:
     def length(self) -> int:
         """Bytes of the joined codestream."""
         return self.span - _ITEM_HEADER_SIZE * (self.fragments - 1)
+
+    @property
+    def items(self) -> tuple[int, int]:
+        """Offset and length of its items: the span and the header of the first item, which stands before it."""
+        return self.offset - _ITEM_HEADER_SIZE, self.span + _ITEM_HEADER_SIZE
 
     def pack(self) -> bytes:
         """The entry as the catalog keeps it."""

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
+from dicomweb.dicom.encapsulation import FragmentReader
 from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.frame_index import EncapsulatedFrame
 from dicomweb.dicom.json_model import little_endian
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.errors import DecodeFailed
-
-_ITEM = b"\xfe\xff\x00\xe0"
-_ITEM_HEADER = struct.Struct("<4sI")
-_LENGTH = struct.Struct("<I")
-
+from dicomweb.errors import DecodeFailed, InvalidDicom
 
 # --- frames of native pixel data ---------------------------------------------------------------------------
 
@@ -80,54 +74,18 @@ def swap_words(data: bytes, bits: int) -> bytes:
 # --- frames of encapsulated pixel data ---------------------------------------------------------------------
 
 
-def join_fragments(span: bytes, frame: EncapsulatedFrame) -> bytes:
-    """The bare codestream of a frame (M-15): its span without the item headers between the fragments.
+def join_fragments(items: bytes, frame: EncapsulatedFrame) -> bytes:
+    """The bare codestream of a frame (M-15), without the header of each of its fragments.
 
-    Raises DecodeFailed where the bytes are not what the index says.
+    items: what `frame.items` names. Raises DecodeFailed where the bytes are not what the index says.
     """
     if frame.fragments == 1:
-        return span
-    pieces: list[bytes] = []
-    end = 0
-    for header in _item_headers(span, frame.fragments - 1):
-        pieces.append(span[end:header] if not pieces else span[end + _ITEM_HEADER.size : header])
-        end = header
-    pieces.append(span[end + _ITEM_HEADER.size :])
-    return b"".join(pieces)
-
-
-def _item_headers(span: bytes, count: int) -> list[int]:
-    """Places of the item headers in a span: the chain of `count` headers that leads to its very end.
-
-    The length of the first fragment stands before the span, so the chain's beginning is searched: bytes of
-    a codestream that look like a header lead to no such chain.
-    """
-    headers_left: dict[int, int] = {}  # by place; each place is looked at once, or hostile bytes cost squares
-    place = span.find(_ITEM)
-    while place >= 0:
-        if _headers_from(span, place, headers_left) == count:
-            chain = [place]
-            while len(chain) < count:
-                chain.append(_next_header(span, chain[-1]))
-            return chain
-        place = span.find(_ITEM, place + 1)
-    raise DecodeFailed("The fragments of a frame are not where the index says.")
-
-
-def _headers_from(span: bytes, place: int, known: dict[int, int]) -> int:
-    """How many headers follow each other from here to the end of the span; below 0 when the chain breaks."""
-    path = []
-    while place not in known and span.startswith(_ITEM, place) and place + 8 <= len(span):
-        path.append(place)
-        place = _next_header(span, place)
-    # The index may leave out a pad byte at the end of the last fragment (P-09).
-    left = known[place] if place in known else 0 if place - len(span) in (0, 1) else -len(span)
-    for place in reversed(path):
-        left += 1
-        known[place] = left
-    return left
-
-
-def _next_header(span: bytes, place: int) -> int:
-    (length,) = _LENGTH.unpack_from(span, place + 4)
-    return place + _ITEM_HEADER.size + int(length)
+        _, length = frame.items
+        return items[length - frame.span : length]
+    try:
+        codestream = FragmentReader().feed(items)
+    except InvalidDicom:
+        codestream = b""
+    if len(codestream) != frame.length:
+        raise DecodeFailed("The fragments of a frame are not where the index says.")
+    return codestream

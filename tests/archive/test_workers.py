@@ -305,7 +305,7 @@ async def outcome_of(workers: PixelWorkers, received: bytes) -> set[str]:
     outcomes = set()
     for frame in unpack(scanned.frame_entries):
         try:
-            codestream = join_fragments(received[frame.offset : frame.offset + frame.span], frame)
+            codestream = join_fragments(received[frame.offset - 8 : frame.offset + frame.span], frame)
             await workers.decode(codestream, layout, scanned.transfer_syntax_uid)
             outcomes.add("decoded")
         except DecodeFailed:

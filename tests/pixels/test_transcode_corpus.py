@@ -39,8 +39,8 @@ def first_frames(data_dir: Path) -> Iterator[tuple[Path, bytes, PixelLayout, str
         data = b"".join(inflated) or received
         if layout.encapsulated:
             frame = next(unpack(scanned.frame_entries))
-            span = data[frame.offset : frame.offset + frame.span]
-            yield path, join_fragments(span, frame), layout, scanned.transfer_syntax_uid
+            items = data[frame.offset - 8 : frame.offset + frame.span]
+            yield path, join_fragments(items, frame), layout, scanned.transfer_syntax_uid
         else:
             little = TRANSFER_SYNTAXES[scanned.transfer_syntax_uid].little
             start, stop = (layout.value_offset + n for n in frame_window(layout, 0, little=little))

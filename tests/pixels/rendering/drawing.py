@@ -44,7 +44,7 @@ class Drawable:
         assert layout is not None
         if layout.encapsulated:
             entry = list(unpack(self.scanned.frame_entries))[index]
-            return join_fragments(self.indexed[entry.offset : entry.offset + entry.span], entry)
+            return join_fragments(self.indexed[entry.offset - 8 : entry.offset + entry.span], entry)
         little = TRANSFER_SYNTAXES[self.scanned.transfer_syntax_uid].little
         start, stop = (layout.value_offset + edge for edge in frame_window(layout, index, little=little))
         return native_frame(self.indexed[start:stop], layout, index, little=little)
