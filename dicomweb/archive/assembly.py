@@ -19,14 +19,22 @@ from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TransferSyntax
 from dicomweb.dicom.video_header import VideoHeader, video_header
 from dicomweb.dicom.write import Bulk, write_part10
 from dicomweb.errors import DecodeFailed, InvalidDicom
-from dicomweb.pixels import uploaded
+from dicomweb.pixels.image_description import (
+    completed,
+    described,
+    described_length,
+    description_of,
+    is_described,
+    number_of_frames,
+    video_attributes,
+)
+from dicomweb.pixels.native_pixels import LARGEST_BYTES, PICTURES, redescribed, unpacked
+from dicomweb.pixels.upload_syntax import HEAD_BYTES, OCTET_STREAM, codestream_range, upload_syntax
 
 _PIXEL_DATA = "7FE00010"
 _DOCUMENT, _DOCUMENT_TYPE, _DOCUMENT_LENGTH = "00420011", "00420012", "00420015"
 # Stands, for the writer, for pixel data that is not what any BulkDataURI of the sender's means.
 _MADE_PIXELS = "pixel data as it was made"
-# A file that only its decoder understands is held, and what is made of it.
-_LARGEST_FILE = uploaded.LARGEST_PICTURE
 _PIECE_BYTES = 256 << 10
 _OUT_OF_RESOURCES = 0xA700
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -69,7 +77,7 @@ class Assembly:
             attributes, uid = await asyncio.to_thread(self._inline_pixel_data, attributes)
         elif "BulkDataURI" in pixels:
             value = self._find(pixels["BulkDataURI"])
-            if value.media_type in uploaded.PICTURES:
+            if value.media_type in PICTURES:
                 attributes = await self._picture(attributes, value, turns)
             else:
                 attributes, uid = await self._pixel_data(attributes, value)
@@ -109,7 +117,7 @@ class Assembly:
         head = next(self._inline_chunks(element), b"")
         if not head.startswith(ITEM_TAG):
             return attributes, EXPLICIT_LITTLE
-        syntax = uploaded.upload_syntax(uploaded.OCTET_STREAM, self._stated_uid, head, native=False)
+        syntax = upload_syntax(OCTET_STREAM, self._stated_uid, head, native=False)
         if not syntax.encapsulated:
             return attributes, EXPLICIT_LITTLE
         _, length = self._inline.get(element.get("BulkDataURI", ""), (0, 0))
@@ -125,9 +133,9 @@ class Assembly:
             return attributes
         part = self._find(uri).parts[0]
         found: Attributes = {_DOCUMENT_LENGTH: {"vr": "UL", "Value": [part.length]}}
-        if part.media_type != "application/octet-stream":
+        if part.media_type != OCTET_STREAM:
             found[_DOCUMENT_TYPE] = {"vr": "LO", "Value": [part.media_type]}
-        return uploaded.completed(attributes, found)
+        return completed(attributes, found)
 
     # --- pixels (S-07 to S-09)
 
@@ -139,15 +147,15 @@ class Assembly:
         samples = first_value(attributes, "00280002")
         parameters = {"samples_per_pixel": samples if samples in (1, 3) else 0}
         await turns.enter_async_context(self._archive.uploads.pictures)
-        made = await self._work("picture", parameters, value.parts[0].offset, value.length)
-        picture, frames, pixels = uploaded.unpacked(made)
+        made = await self._work("native_pixels", parameters, value.parts[0].offset, value.length)
+        description, frames, pixels = unpacked(made)
         self._growth.unfold(len(pixels))
-        attributes = uploaded.redescribed(attributes, picture, frames)
+        attributes = redescribed(attributes, description, frames)
         return self._with_pixels(attributes, Bulk(len(pixels), _pieces(pixels)))
 
     async def _work(self, job: str, parameters: Attributes, offset: int, length: int) -> bytes:
         """What a worker makes of a file in the spool, which is read when the worker is free."""
-        if length > _LARGEST_FILE:
+        if length > LARGEST_BYTES:
             raise InvalidDicom("A picture is too large to be read.", failure_reason=_OUT_OF_RESOURCES)
 
         async def file() -> list[bytes]:
@@ -169,8 +177,8 @@ class Assembly:
         first = value.parts[0]
         head, video = await asyncio.to_thread(self._looked_at, first)
         stated = first.transfer_syntax_uid or self._stated_uid
-        native = uploaded.native_length(attributes) == value.length
-        syntax = uploaded.upload_syntax(first.media_type, stated, head, video, native=native)
+        native = described_length(attributes) == value.length
+        syntax = upload_syntax(first.media_type, stated, head, video, native=native)
         if not syntax.encapsulated:
             return attributes, EXPLICIT_LITTLE
         self._growth.write(value.length, len(value.parts))
@@ -180,14 +188,14 @@ class Assembly:
         elif syntax.video:
             pixels = Bulk(0, long_fragments(value.length, self._chunks(value)))
             attributes = self._with_pixels(attributes, pixels)
-            attributes = uploaded.completed(attributes, uploaded.video_attributes(video) if video else {})
+            attributes = completed(attributes, video_attributes(video) if video else {})
         else:
             attributes = await self._described(attributes, syntax, first, head)
             attributes = await asyncio.to_thread(self._frames, attributes, value.parts)
         return attributes, syntax.uid
 
     def _looked_at(self, part: UploadedPart) -> tuple[bytes, VideoHeader | None]:
-        head = self._spool.read(part.offset, min(part.length, uploaded.HEAD_BYTES))
+        head = self._spool.read(part.offset, min(part.length, HEAD_BYTES))
         is_video = part.media_type.startswith("video/")
         return head, video_header(partial(self._read_within, part), part.length) if is_video else None
 
@@ -195,20 +203,20 @@ class Assembly:
         self, attributes: Attributes, syntax: TransferSyntax, part: UploadedPart, head: bytes
     ) -> Attributes:
         """With what the first frame tells of itself, where the sender does not."""
-        if uploaded.is_described(attributes):
+        if is_described(attributes):
             return attributes
-        offset, length = uploaded.codestream_range(head, part.length)
-        picture = uploaded.picture_of(head[offset:], syntax)
-        if picture is None:
+        offset, length = codestream_range(head, part.length)
+        description = description_of(head[offset:], syntax)
+        if description is None:
             made = await self._work("describe_image", {}, part.offset + offset, length)
-            picture = uploaded.described(made)
-        return uploaded.completed(attributes, picture.attributes())
+            description = described(made)
+        return completed(attributes, description.attributes())
 
     def _frames(self, attributes: Attributes, parts: Sequence[UploadedPart]) -> Attributes:
         """One part a frame, each the bare codestream (PS3.5 A.4). In a thread."""
         if len(parts) > 1:
-            frames = {"00280008": uploaded.number_of_frames(len(parts))}
-            attributes = uploaded.completed(attributes, frames)
+            frames = {"00280008": number_of_frames(len(parts))}
+            attributes = completed(attributes, frames)
         places = [self._codestream(part) for part in parts]
         lengths = [length for _, length in places]
         attributes, basic = offset_tables(attributes, lengths)
@@ -217,7 +225,7 @@ class Assembly:
 
     def _codestream(self, part: UploadedPart) -> tuple[int, int]:
         head = self._spool.read(part.offset, min(part.length, 4096))
-        offset, length = uploaded.codestream_range(head, part.length)
+        offset, length = codestream_range(head, part.length)
         return part.offset + offset, length
 
     def _encapsulated_already(self, part: UploadedPart) -> Bulk:

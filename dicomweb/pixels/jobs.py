@@ -32,7 +32,7 @@ JOBS: dict[str, str] = {
     "contours": "dicomweb.documents.jobs:contours_job",
     "pdf_page": "dicomweb.documents.pdf_page:pdf_page_job",
     "video_frame": "dicomweb.documents.video_frame:video_frame_job",
-    "picture": "dicomweb.pixels.pictures:native_job",
+    "native_pixels": "dicomweb.pixels.pictures:native_job",
     "describe_image": "dicomweb.pixels.pictures:describe_job",
     "volume_slices": "dicomweb.pixels.volume.slices:slices_job",
     "volume_slice": "dicomweb.pixels.volume.samples:slice_job",

@@ -5,7 +5,6 @@ PNG, GIF and BMP, which DICOM does not have, become native pixels.
 
 from __future__ import annotations
 
-import struct
 import warnings
 from dataclasses import asdict
 from io import BytesIO
@@ -18,16 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.uploaded import LARGEST_PICTURE, Picture
+from dicomweb.pixels.image_description import ImageDescription
+from dicomweb.pixels.native_pixels import LARGEST_BYTES, packed
 
 _LONGEST_SIDE = 0xFFFF
-_HEADER = struct.Struct("<I")
 
 Pixels = NDArray[Any]
 
 
 def native_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
-    """Job "picture": the frames of a picture file, after their description (see `unpacked`).
+    """Job "native_pixels": the frames of a picture file, with their description (see `packed`).
 
     parameters: samples_per_pixel, as its sender describes it, or 0. buffers: the file.
     Palettes become RGB, alpha is dropped; a picture all of whose pixels are grey may be asked for as such.
@@ -37,9 +36,8 @@ def native_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     frame_count, rows, columns = pixels.shape[:3]
     samples = 3 if pixels.ndim == 4 else 1
     bits = 8 * pixels.dtype.itemsize
-    picture = Picture(rows, columns, samples, "RGB" if samples == 3 else "MONOCHROME2", bits, bits)
-    text = orjson.dumps({"frames": frame_count, "picture": asdict(picture)})
-    return _HEADER.pack(len(text)) + text + pixels.astype(f"<u{bits // 8}", copy=False).tobytes()
+    native = pixels.astype(f"<u{bits // 8}", copy=False).tobytes()
+    return packed(_described(rows, columns, samples, bits), frame_count, native)
 
 
 def describe_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
@@ -54,8 +52,12 @@ def describe_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     if pixels.ndim > 3 or samples not in (1, 3) or pixels.dtype.kind not in "ui":
         raise DecodeFailed("An image of this kind cannot be stored.")
     bits = 8 * pixels.dtype.itemsize
+    return orjson.dumps(asdict(_described(pixels.shape[0], pixels.shape[1], samples, bits)))
+
+
+def _described(rows: int, columns: int, samples: int, bits: int) -> ImageDescription:
     photometric = "RGB" if samples == 3 else "MONOCHROME2"
-    return orjson.dumps(asdict(Picture(pixels.shape[0], pixels.shape[1], samples, photometric, bits, bits)))
+    return ImageDescription(rows, columns, samples, photometric, bits, bits)
 
 
 def _frames(file: bytes) -> Pixels:
@@ -82,7 +84,7 @@ def _check(picture: Image.Image) -> None:
     if max(picture.size) > _LONGEST_SIDE:
         raise DecodeFailed("A picture has more rows or columns than an instance can.")
     frames = getattr(picture, "n_frames", 1)
-    if picture.width * picture.height * 6 * frames > 2 * LARGEST_PICTURE:
+    if picture.width * picture.height * 6 * frames > 2 * LARGEST_BYTES:
         raise DecodeFailed("A picture is too large to be turned into native pixels.")
 
 

@@ -83,7 +83,7 @@ def test_one_picture_is_held_at_a_time_however_many_wait(database_url: str, tmp_
 def test_a_picture_that_is_too_large_is_not_read(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media_type: str, file: bytes
 ) -> None:
-    monkeypatch.setattr("dicomweb.archive.assembly._LARGEST_FILE", len(file) - 1)
+    monkeypatch.setattr("dicomweb.archive.assembly.LARGEST_BYTES", len(file) - 1)
 
     async def scenario(archive: Archive) -> None:
         (outcome,) = await upload(archive, media_type, file)
