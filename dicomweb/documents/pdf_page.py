@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from dicomweb.documents.picture import PictureForm, encoded, framed
+from dicomweb.documents.picture import PictureForm, annotated, framed
 from dicomweb.errors import DecodeFailed
 
 try:
@@ -27,7 +27,7 @@ def pdf_page_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> bytes:
     if pypdfium2 is None:
         raise DecodeFailed("Pages of PDF files cannot be drawn here: the extra [pdf] is not installed.")
     form = PictureForm.of(parameters)
-    return encoded(framed(_page(buffers[0]), form), form)
+    return annotated(framed(_page(buffers[0]), form), form)
 
 
 def _page(data: bytes) -> Image.Image:

@@ -1,10 +1,9 @@
-"""Pictures of documents: sizes within bounds, encoded by Pillow."""
+"""Pictures of documents: sizes within bounds, encoded as pictures of images are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 from PIL import Image
@@ -13,10 +12,12 @@ from dicomweb.documents.drawing import Drawing
 from dicomweb.documents.raster import raster
 from dicomweb.documents.svg import svg
 from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.rendering.annotation import burn_in
+from dicomweb.pixels.rendering.colour_space import with_profile
+from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
 
 SVG = "image/svg+xml"
-JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
-_DEFAULT_QUALITY = 90
+JPEG = "image/jpeg"
 # 16384 pixels a side, and 32 megapixels of RGB in all.
 _LONGEST_SIDE = 16_384
 _MOST_PIXELS = 32 << 20
@@ -29,11 +30,14 @@ class PictureForm:
     """How a picture is asked for.
 
     viewport: the fields of RenderRequest.viewport (pixels/rendering/request.py), None for natural size.
+    icc_profile, annotation: as in RenderRequest.
     """
 
     media_type: str = JPEG
     quality: int | None = None
     viewport: Mapping[str, Any] | None = None
+    icc_profile: str | None = None
+    annotation: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> PictureForm:
@@ -41,7 +45,11 @@ class PictureForm:
         request = parameters.get("request") or {}
         small = {"width": _THUMBNAIL_SIDE, "height": _THUMBNAIL_SIDE} if request.get("thumbnail") else None
         return cls(
-            request.get("media_type") or JPEG, request.get("quality"), request.get("viewport") or small
+            request.get("media_type") or JPEG,
+            request.get("quality"),
+            request.get("viewport") or small,
+            request.get("icc_profile"),
+            tuple(request.get("annotation") or ()),
         )
 
     @property
@@ -99,21 +107,13 @@ def _region(viewport: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, in
     return box
 
 
+def annotated(picture: Image.Image, form: PictureForm) -> bytes:
+    """A picture that knows nothing of its object, with the annotation burned in. Raises DecodeFailed."""
+    return encoded(burn_in(picture.convert("RGB"), form.annotation), form)
+
+
 def encoded(picture: Image.Image, form: PictureForm) -> bytes:
-    """The bytes of a picture; JPEG is baseline, with the quality asked for (M-14). Raises DecodeFailed."""
-    options = _ENCODERS.get(form.media_type)
-    if options is None:
-        raise DecodeFailed("There is no picture of this media type of a document.")
-    buffer = BytesIO()
-    if form.media_type == JPEG:
-        options = {**options, "quality": form.quality or _DEFAULT_QUALITY}
-    picture.convert("RGB").save(buffer, **options)
-    return buffer.getvalue()
-
-
-_ENCODERS: dict[str, dict[str, Any]] = {
-    JPEG: {"format": "JPEG", "subsampling": 0},
-    PNG: {"format": "PNG"},
-    GIF: {"format": "GIF"},
-}
-PICTURE_TYPES = (JPEG, PNG, GIF)
+    """The bytes of a picture, being sRGB, in the colour space asked for (R-11). Raises DecodeFailed."""
+    asked = form.icc_profile if form.media_type in PROFILED_MEDIA_TYPES else None
+    picture, profile = with_profile(picture.convert("RGB"), asked, b"")
+    return encode(picture, form.media_type, form.quality, profile)

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from dicomweb.documents.picture import PictureForm, encoded, framed
+from dicomweb.documents.picture import PictureForm, annotated, framed
 from dicomweb.errors import DecodeFailed
 
 try:
@@ -38,7 +38,7 @@ def video_frame_job(parameters: dict[str, Any], buffers: Sequence[bytes]) -> byt
     if av is None:
         raise DecodeFailed("Frames of videos cannot be shown here: the extra [video] is not installed.")
     form = PictureForm.of(parameters)
-    return encoded(framed(_frame(buffers[0]), form), form)
+    return annotated(framed(_frame(buffers[0]), form), form)
 
 
 def _frame(data: bytes) -> Image.Image:

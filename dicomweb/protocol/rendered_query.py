@@ -20,7 +20,7 @@ LARGEST_PICTURE = 64 << 20
 
 ANNOTATIONS = ("patient", "technique")
 ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb")
-_WITHOUT_PROFILE = frozenset(["image/gif", "image/jxl"])
+_WITHOUT_PROFILE = frozenset(["image/gif", "image/jxl", "image/svg+xml"])
 FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)

@@ -30,6 +30,25 @@ def test_the_first_page_is_drawn() -> None:
     assert max(green, blue) < 5
 
 
+def test_an_annotation_is_burned_in_and_a_profile_embedded() -> None:
+    data = pdf(Image.new("RGB", (200, 200), "#ff0000"))
+    plain, annotated, profiled = (
+        Image.open(BytesIO(pdf_page_job({"request": {"media_type": "image/png", **more}}, [data])))
+        for more in ({}, {"annotation": ["Doe, Jane"]}, {"icc_profile": "adobergb"})
+    )
+    assert np.asarray(annotated)[:40].min(axis=2).max() == 255, "white letters"
+    assert np.array_equal(np.asarray(annotated)[200:], np.asarray(plain)[200:])
+    assert "icc_profile" not in plain.info
+    assert profiled.info["icc_profile"]
+    assert np.asarray(profiled)[50, 50][0] < 230, "red of sRGB is no full red of Adobe RGB"
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/gif", "image/jp2", "image/jph", "image/jxl"])
+def test_a_page_is_given_in_every_media_type_of_pictures(media_type: str) -> None:
+    data = pdf(Image.new("RGB", (20, 20), "#ff0000"))
+    assert pdf_page_job({"request": {"media_type": media_type}}, [data])
+
+
 @pytest.mark.parametrize("damage", [b"", b"%PDF-1.7\n", b"not a PDF"])
 def test_what_is_no_pdf_is_refused(damage: bytes) -> None:
     with pytest.raises(DecodeFailed):

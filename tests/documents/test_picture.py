@@ -53,6 +53,14 @@ def test_the_shape_is_kept() -> None:
     assert form().size(100, 50) == (100, 50)
 
 
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg"])
+def test_a_drawing_is_in_the_colour_space_asked_for(media_type: str) -> None:
+    assert "icc_profile" not in Image.open(BytesIO(drawn(QUARTERS, form(media_type)))).info
+    image = Image.open(BytesIO(drawn(QUARTERS, PictureForm(media_type, icc_profile="adobergb"))))
+    assert image.info["icc_profile"]
+    assert max(image.convert("RGB").tobytes()[:3]) < 230
+
+
 def test_a_region_of_the_picture_is_cut_out_and_flipped() -> None:
     region: dict[str, Any] = {"x": 0, "y": 0, "source_width": 50, "source_height": 25}
     assert opened(drawn(QUARTERS, form(width=10, height=10, **region))).getpixel((5, 2)) == (255, 0, 0)

@@ -10,6 +10,10 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from dicomweb.archive import making, subjects
+from dicomweb.errors import InvalidRequest
+from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES
+from dicomweb.protocol.rendered_forms import DRAWINGS, STILLS
+from dicomweb.protocol.rendered_query import RenderedQuery, refuse_profile
 from tests.builders import make_instance, new_uid
 from tests.web.conftest import BASE, Client, parts
 from tests.web.shown import (
@@ -130,6 +134,16 @@ def test_an_icc_profile_is_embedded_when_asked_for(client: Client, still: str) -
     response = client.get(f"{still}/rendered?iccprofile=srgb", "image/png")
     assert response.status_code == 200
     assert picture(response.content).info.get("icc_profile")
+
+
+def test_types_without_profiles_are_those_that_none_is_embedded_in() -> None:
+    for media_type in {*STILLS, *DRAWINGS}:
+        try:
+            refuse_profile(RenderedQuery(icc_profile="srgb"), [media_type])
+        except InvalidRequest:
+            assert media_type not in PROFILED_MEDIA_TYPES
+        else:
+            assert media_type in PROFILED_MEDIA_TYPES
 
 
 @pytest.mark.parametrize("media_type", ["image/gif", "image/jxl"])
