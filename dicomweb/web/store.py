@@ -46,8 +46,9 @@ async def _store(request: Request, *, duplicates: str = "") -> Response:
     ingest = Ingest(archive, study=study, duplicates=duplicates)
     base = base_url(request)
     intake = intake_of(archive, ingest, request.headers.get("content-type", ""), f"{base}/studies")
+    settings = archive.settings
     try:
-        async for chunk in store_body(request, archive.settings.body_bytes):
+        async for chunk in store_body(request, settings.body_bytes, inflate_ratio=settings.inflate_ratio):
             await intake.feed(chunk)
         await intake.close()
         outcomes = await ingest.finish()

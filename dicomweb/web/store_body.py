@@ -13,11 +13,16 @@ from dicomweb.errors import ArchiveError, ClientGone, InvalidRequest, TooLarge, 
 # The most bytes that one received chunk may inflate to at a time: a bomb is written piece by piece,
 # and the body limit and the disk watermark see each.
 _INFLATE_STEP = 1 << 20
+# As for deflated data sets: empty pixels deflate far, so a bomb is only judged after this many bytes.
+_RATIO_FREE_BYTES = 64 << 20
 _GZIP = 31  # window bits of zlib that demand a gzip header
 
 
-async def store_body(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The request body without its Content-Encoding, bounded. Raises TooLarge, ClientGone."""
+async def store_body(request: Request, limit: int, *, inflate_ratio: int) -> AsyncIterator[bytes]:
+    """The request body without its Content-Encoding, bounded. Raises TooLarge, ClientGone.
+
+    limit: its most bytes, 0 for no limit. inflate_ratio: most bytes that one byte of a gzip body may become.
+    """
     declared = request.headers.get("content-length", "")
     if limit and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
@@ -26,7 +31,7 @@ async def store_body(request: Request, limit: int) -> AsyncIterator[bytes]:
         raise UnsupportedMediaType("The Content-Encoding of the request is not one of: gzip, identity.")
     chunks = _received(request)
     if encoding.endswith("gzip"):
-        chunks = _inflated(chunks)
+        chunks = _inflated(chunks, inflate_ratio)
     total = 0
     async for chunk in chunks:
         total += len(chunk)
@@ -53,14 +58,20 @@ async def _received(request: Request) -> AsyncIterator[bytes]:
             return
 
 
-async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _inflated(chunks: AsyncIterator[bytes], ratio: int) -> AsyncIterator[bytes]:
     """Undo gzip in bounded steps, each in a thread: a chunk of a bomb takes many, and waits for nothing."""
     members = _Members()
+    received = inflated = 0
     try:
         async for chunk in chunks:
             members.waiting += chunk
+            received += len(chunk)
             while members.waiting:
-                if piece := await asyncio.to_thread(members.inflate):
+                piece = await asyncio.to_thread(members.inflate)
+                inflated += len(piece)
+                if inflated > max(_RATIO_FREE_BYTES, received * ratio):
+                    raise TooLarge("The request body inflates beyond this server's limit.")
+                if piece:
                     yield piece
     except zlib.error as error:
         raise InvalidRequest("The request body is not the gzip stream that its header announces.") from error

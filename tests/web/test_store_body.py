@@ -27,8 +27,8 @@ def request(chunks: Iterable[bytes]) -> Request:
     return Request({"type": "http", "headers": [(b"content-encoding", b"gzip")]}, receive)
 
 
-async def inflated(chunks: Iterable[bytes], limit: int = 0) -> list[bytes]:
-    return [piece async for piece in store_body(request(chunks), limit)]
+async def inflated(chunks: Iterable[bytes], limit: int = 0, ratio: int = 2000) -> list[bytes]:
+    return [piece async for piece in store_body(request(chunks), limit, inflate_ratio=ratio)]
 
 
 @pytest.mark.parametrize("step", [1, 7, 100_000])
@@ -64,3 +64,10 @@ def test_others_have_their_turn_while_a_bomb_inflates() -> None:
 def test_a_bomb_is_stopped_at_the_limit() -> None:
     with pytest.raises(TooLarge):
         asyncio.run(inflated([gzip.compress(bytes(32 << 20))], limit=2 << 20))
+
+
+def test_a_bomb_is_stopped_at_the_ratio_for_deflated_data_sets() -> None:
+    """After 64 MiB, as there: empty pixels deflate far (B-04)."""
+    assert sum(map(len, asyncio.run(inflated([gzip.compress(bytes(64 << 20))], ratio=10)))) == 64 << 20
+    with pytest.raises(TooLarge, match="inflates"):
+        asyncio.run(inflated([gzip.compress(bytes(80 << 20))], ratio=250))
