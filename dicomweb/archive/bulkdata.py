@@ -12,7 +12,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.begun import begun
 from dicomweb.archive.damage import note_damage
 from dicomweb.archive.derived import identity_of
-from dicomweb.archive.fragments import fragment_stretches
+from dicomweb.archive.fragments import bare_fragments, fragment_stretches
 from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
 from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
@@ -32,8 +32,6 @@ _WORD_BITS = {
     **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 32),
     **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 64),
 }
-_ITEM_HEADER_SIZE = 8
-_ITEM = b"\xfe\xff\x00\xe0"
 # Parts up to here are made before the answer begins, so that its length is known and ranges work.
 _HELD_PARTS = 2048
 
@@ -162,7 +160,8 @@ async def _encapsulated_bodies(
         yield [Flow(partial(all_frames, archive, source, layout), length, source.instance_row)]
     elif layout.frames == 0:
         stretches = await fragment_stretches(archive, source, place.offset, place.length)
-        joined = Flow(partial(_joined_fragments, archive, place), None, source.instance_row)
+        bare = partial(bare_fragments, archive, source, place.offset, place.length, skipped=1)
+        joined = Flow(bare, None, source.instance_row)
         yield [joined] if stretches is None else stretches
     else:
         async for reader in frame_pages(archive, source, layout):
@@ -193,28 +192,3 @@ async def turned_words(chunks: AsyncIterator[bytes], word_bits: int) -> AsyncIte
         held = data[whole:]
         yield await asyncio.to_thread(swap_words, data[:whole], word_bits)
     yield held
-
-
-async def _joined_fragments(archive: Archive, place: BulkdataPlace) -> AsyncIterator[bytes]:
-    """The fragments of an encapsulated value without their item headers and the offset table."""
-    stretch = indexed(place.source, place.offset, place.length)
-    held = b""
-    left = 0  # bytes of the current item still to come
-    items = 0
-    async for chunk in archive.blobs.stream(stretch.key, stretch.offset, stretch.length):
-        data = held + chunk
-        position = 0
-        while position < len(data):
-            if left:
-                piece = data[position : position + left]
-                position += len(piece)
-                left -= len(piece)
-                if items > 1:
-                    yield piece
-            elif len(data) - position < _ITEM_HEADER_SIZE or data[position : position + 4] != _ITEM:
-                break
-            else:
-                left = int.from_bytes(data[position + 4 : position + 8], "little")
-                position += _ITEM_HEADER_SIZE
-                items += 1
-        held = data[position:]

@@ -11,9 +11,11 @@ from functools import partial
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import derived, identity_of
+from dicomweb.archive.fragments import bare_fragments
 from dicomweb.archive.parts import Body, Flow, Part
 from dicomweb.archive.sources import decoded_layout_of, frame_syntax_uid, indexed, stored_form, syntax_of
 from dicomweb.catalog.lookup import InstanceSource, frame_entries, frame_source
+from dicomweb.dicom.encapsulation import FragmentReader
 from dicomweb.dicom.frame_index import EncapsulatedFrame
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
@@ -26,6 +28,8 @@ from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, negotiate
 # Frames transcoded ahead of the one that is being sent: enough to keep a second core busy.
 _AHEAD = 2
 _UNCOMPRESSED = frozenset({EXPLICIT_LITTLE, ENCAPSULATED_UNCOMPRESSED})
+# Of a frame whose header is looked for: before it only metadata may stand, such as an ICC profile.
+_HEADER_BYTES = 1 << 20
 # Index entries fetched at a time when all frames of an object are read.
 _PAGE = 512
 
@@ -123,9 +127,8 @@ class FrameReader:
             native = syntax_of(self._source).uid == ENCAPSULATED_UNCOMPRESSED
             span = min(entry.span, self._native_length) if native else entry.span
             return [indexed(self._source, entry.offset, span)]
-        return [
-            Flow(partial(_once, partial(self.codestream, number)), entry.length, self._source.instance_row)
-        ]
+        bare = partial(bare_fragments, self._archive, self._source, *entry.items)
+        return [Flow(bare, entry.length, self._source.instance_row)]
 
     def _native_body(self, number: int) -> Body:
         bits = self._layout.frame_bits
@@ -140,17 +143,31 @@ class FrameReader:
         """A frame in little endian from bit 0, wherever it begins."""
         little = syntax_of(self._source).little
         start, stop = frame_window(self._layout, number - 1, little=little)
-        stretch = indexed(self._source, self._layout.value_offset + start, stop - start)
-        data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
+        data = await self._read(self._layout.value_offset + start, stop - start)
         cut_out = partial(native_frame, data, self._layout, number - 1, little=little)
         return await asyncio.to_thread(cut_out)
 
     async def codestream(self, number: int) -> bytes:
         """The frame as stored, bare (M-15)."""
         entry = self._entries[number]
-        stretch = indexed(self._source, *entry.items)
-        data = await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
-        return await asyncio.to_thread(join_fragments, data, entry)
+        if entry.fragments == 1:
+            return await self._read(entry.offset, entry.span)
+        return await asyncio.to_thread(join_fragments, await self._read(*entry.items), entry)
+
+    async def beginning(self, number: int) -> bytes:
+        """As much of the codestream as surely holds its header."""
+        entry = self._entries[number]
+        if entry.fragments == 1:
+            return await self._read(entry.offset, min(entry.span, _HEADER_BYTES))
+        offset, length = entry.items
+        items = await self._read(offset, min(length, _HEADER_BYTES))
+        return await asyncio.to_thread(FragmentReader().feed, items)
+
+    async def _read(self, offset: int, length: int) -> bytes:
+        """Bytes that are worked on whole. Raises DecodeFailed where they and a frame are more than may be."""
+        self._archive.workers.refuse_beyond_memory(self._native_length + length)
+        stretch = indexed(self._source, offset, length)
+        return await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
 
     async def _stored(self, number: int) -> list[bytes]:
         encapsulated = self._layout.encapsulated
@@ -247,6 +264,6 @@ async def frame_pages(
 
 
 async def first_codestream(archive: Archive, source: InstanceSource, layout: PixelLayout) -> bytes:
-    """The first frame as stored: its header tells what decoding will change."""
+    """The beginning of the first frame as stored: its header tells what decoding will change."""
     entries = await frame_entries(archive.pool, source.instance_row, 0, 1)
-    return await FrameReader(archive, source, layout, dict(enumerate(entries, 1)), [1]).codestream(1)
+    return await FrameReader(archive, source, layout, dict(enumerate(entries, 1)), [1]).beginning(1)

@@ -137,11 +137,12 @@ class PixelWorkers:
         return await work.result()
 
     def _refuse_the_impossible(self, needed: int) -> None:
-        self._refuse_beyond_memory(needed)
+        self.refuse_beyond_memory(needed)
         if self._closed or len(self._jobs) >= self._count * _JOBS_PER_WORKER:
             raise Unavailable("Too many frames and pictures are waiting to be worked on.", retry_after=2)
 
-    def _refuse_beyond_memory(self, needed: int) -> None:
+    def refuse_beyond_memory(self, needed: int) -> None:
+        """Raise DecodeFailed when a job would need so many bytes: if known, before they are read."""
         if needed > self._memory_bytes:
             raise DecodeFailed("A frame of this size is beyond the memory that working on it may take.")
 
@@ -162,7 +163,7 @@ class PixelWorkers:
         async with self._turns:
             begun.set()
             buffers = await task.buffers() if callable(task.buffers) else task.buffers
-            self._refuse_beyond_memory(task.result_bytes + sum(map(len, buffers)))
+            self.refuse_beyond_memory(task.result_bytes + sum(map(len, buffers)))
             for _ in range(_ATTEMPTS):
                 try:
                     return await self._use(self._worker(), task, buffers)

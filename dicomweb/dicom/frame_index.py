@@ -21,7 +21,8 @@ _ITEM_HEADER_SIZE = 8
 class EncapsulatedFrame:
     """One frame: `span` bytes from the first byte of its first fragment's value to the end of its last one.
 
-    With several fragments the span holds the 8-byte item headers between them, which FragmentReader takes out.
+    With several fragments the span holds the 8-byte item headers between them, which FragmentReader
+    takes out.
     """
 
     offset: int
@@ -35,7 +36,7 @@ class EncapsulatedFrame:
 
     @property
     def items(self) -> tuple[int, int]:
-        """Offset and length of its items: the span and the header of the first item, which stands before it."""
+        """Offset and length of its items: the header of the first one stands before the span."""
         return self.offset - _ITEM_HEADER_SIZE, self.span + _ITEM_HEADER_SIZE
 
     def pack(self) -> bytes:
