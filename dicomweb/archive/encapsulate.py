@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.fragment_spool import FragmentSpool
+from dicomweb.archive.fragment_spool import fragment_spool
 from dicomweb.archive.frames import first_codestream, transcoded_frames
 from dicomweb.archive.reencode import explicit
 from dicomweb.archive.sources import dataset_range, decoded_layout_of, frame_syntax_uid
@@ -36,7 +36,7 @@ async def encapsulated(
     disk, and a few are in memory.
     """
     start, end = dataset_range(source)
-    with FragmentSpool(archive) as spool:
+    async with fragment_spool(archive) as spool:
         async with aclosing(transcoded_frames(archive, source, layout, transfer_syntax_uid)) as frames:
             async for frame in frames:
                 await spool.append(frame)
