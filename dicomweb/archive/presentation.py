@@ -65,13 +65,14 @@ def _plan_stated(
     multipart: bool,
 ) -> RenderedPlan:
     others = [frame for _, overlaid in shown.overlaid for frame in overlaid]
-    rows = dict.fromkeys(f"{frame.source.instance_row:x}" for frame in (*frames, *others))
     return RenderedPlan(
         multipart=multipart,
         root_type=chosen.media_type,
-        forms=[chosen.content_type, *rows],
+        forms=[chosen.content_type],
         version=f"{state.source.instance_row:x}",
-        modified=state.source.stored_at,
+        beside=sorted({frame.source.instance_row for frame in (*frames, *others)}),
+        # The images come and go without the state: its own date says nothing.
+        modified=None,
         showings=lambda: _showings(state, shown, frames, chosen.media_type, manner),
         complete=shown.complete,
     )

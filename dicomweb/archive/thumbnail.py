@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
@@ -17,7 +18,7 @@ from dicomweb.archive.presentation import first_of
 from dicomweb.archive.rendered import check_frames, representative_frame
 from dicomweb.archive.rendered_plan import RenderedPlan
 from dicomweb.archive.subjects import Subject
-from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
+from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.negotiate import Acceptable, Stored, negotiate
 from dicomweb.protocol.rendered_forms import Rendering
@@ -47,7 +48,8 @@ async def plan_thumbnail(
     if target.instance:
         subject = Subject(archive, await instance_source(archive.pool, archive.tenant_id, target))
         check_frames(subject, numbers)
-        version, modified = f"{subject.source.instance_row:x}", subject.source.stored_at
+        version = f"{subject.source.instance_row:x}"
+        modified: datetime | None = subject.source.stored_at
     else:
         found = await contents(archive.pool, archive.tenant_id, target)
         subject = await _representative(archive, target, found)
@@ -59,6 +61,7 @@ async def plan_thumbnail(
     showing = Showing(subject, chosen.media_type, manner, tuple(frames), thumbnail=True, icon=icon)
     if subject.rendering is Rendering.PRESENTATION:
         showing = await _of_state(subject, showing)
+        modified = None  # what the state shows comes and goes without it
 
     async def showings() -> AsyncIterator[Showing]:
         yield showing
@@ -66,11 +69,17 @@ async def plan_thumbnail(
     return RenderedPlan(
         multipart=answer.multipart,
         root_type=chosen.media_type,
-        forms=[chosen.content_type, f"{showing.subject.source.instance_row:x}", *map(str, showing.numbers)],
+        forms=[chosen.content_type, *map(str, showing.numbers)],
         version=version,
+        beside=[showing.subject.source.instance_row, *_rows(showing)],
         modified=modified,
         showings=showings,
     )
+
+
+def _rows(showing: Showing) -> list[int]:
+    """Of the instances that the picture is made of beside its subject."""
+    return [one.instance_row for one in showing.beside if isinstance(one, InstanceSource)]
 
 
 async def _representative(archive: Archive, target: Target, found: Contents) -> Subject:
