@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -65,7 +66,11 @@ def test_a_state_that_cannot_be_read_costs_the_study_only_itself(
 def test_an_image_that_comes_back_otherwise_is_shown_anew(
     client: Client,
 ) -> None:
-    uids = {"study_instance_uid": new_uid(), "series_instance_uid": new_uid(), "sop_instance_uid": new_uid()}
+    uids: dict[str, Any] = {
+        "study_instance_uid": new_uid(),
+        "series_instance_uid": new_uid(),
+        "sop_instance_uid": new_uid(),
+    }
     image = gray_image(**uids)
     state = presentation_state([image], center=60, width=100)
     path = _stored(client, image, state)
@@ -107,7 +112,11 @@ def test_what_a_state_shows_has_no_date(client: Client, monkeypatch: pytest.Monk
 
 
 def test_a_study_goes_by_the_images_of_another_that_it_shows(client: Client) -> None:
-    uids = {"study_instance_uid": new_uid(), "series_instance_uid": new_uid(), "sop_instance_uid": new_uid()}
+    uids: dict[str, Any] = {
+        "study_instance_uid": new_uid(),
+        "series_instance_uid": new_uid(),
+        "sop_instance_uid": new_uid(),
+    }
     base, over = gray_image(study_instance_uid=new_uid()), gray_image(**uids)
     path = _stored(client, over, base, _blending_state(base, over))
     urls = [f"{target}/{what}" for target in (path, *_above(path)) for what in ("rendered", "thumbnail")]
