@@ -162,7 +162,7 @@ class PixelWorkers:
     async def _run(self, begun: asyncio.Event, task: _Task) -> bytes:
         async with self._turns:
             begun.set()
-            buffers = await task.buffers() if callable(task.buffers) else task.buffers
+            buffers = await self._got(task.buffers)
             self.refuse_beyond_memory(task.result_bytes + sum(map(len, buffers)))
             for _ in range(_ATTEMPTS):
                 try:
@@ -172,6 +172,16 @@ class PixelWorkers:
             raise Unavailable(
                 "The process that works on a frame was killed, and so was the next.", retry_after=5
             )
+
+    async def _got(self, buffers: Buffers) -> Sequence[bytes]:
+        """The buffers, read within the time of a job: a store that hangs must not keep the turn of others."""
+        if not callable(buffers):
+            return buffers
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await buffers()
+        except TimeoutError:
+            raise Unavailable("The stored bytes of a frame or picture cannot be read now.") from None
 
     def _worker(self) -> _Worker:
         while self._idle:

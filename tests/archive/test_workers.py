@@ -213,6 +213,22 @@ def test_what_a_job_works_on_is_read_when_its_turn_comes() -> None:
     run(scenario)
 
 
+def test_bytes_that_never_come_do_not_keep_the_turn_of_others() -> None:
+    async def scenario(workers: PixelWorkers) -> None:
+        async def hanging() -> list[bytes]:
+            await asyncio.Event().wait()
+            return []
+
+        parameters = {"layout": asdict(LAYOUT), "transfer_syntax_uid": JPEG_2000}
+        stuck = asyncio.create_task(workers.run("decode", parameters, hanging))
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(good(workers), 20) == IMAGE.tobytes()
+        with pytest.raises(Unavailable):
+            await stuck
+
+    run(scenario, seconds=5)
+
+
 def test_large_frames_pass_and_leave_nothing_in_memory() -> None:
     async def scenario(workers: PixelWorkers) -> None:
         image = np.resize(np.arange(251, dtype=np.uint8), (6000, 4000))
