@@ -18,6 +18,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from dicomweb.archive.cancellation import is_leaving
 from dicomweb.archive.disk_cache import DiskCache
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.errors import Unavailable
@@ -100,7 +101,7 @@ class Derived:
         try:
             return await asyncio.shield(making.task)
         except asyncio.CancelledError:
-            if making.task.cancelled() and making.waiters:
+            if making.task.cancelled() and not is_leaving():
                 raise Unavailable("The server is stopping.") from None
             raise
         finally:

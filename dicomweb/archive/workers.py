@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dicomweb.archive.cancellation import is_leaving
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, Unavailable
 from dicomweb.pixels.codecs import decoded_length
@@ -261,7 +262,7 @@ class _Job:
         try:
             return await asyncio.shield(self.task)
         except asyncio.CancelledError:
-            if self.task.cancelled() and not self.abandoned:
+            if self.task.cancelled() and not self.abandoned and not is_leaving():
                 raise Unavailable("The server is stopping.") from None
             if self._waiters == 1 and not self._begun.is_set():
                 self.abandoned = True

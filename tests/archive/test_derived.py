@@ -17,7 +17,7 @@ from dicomweb.archive.derived import Derived, derived, open_derived
 from dicomweb.archive.disk_cache import DiskCache
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.target import Target
-from dicomweb.errors import DecodeFailed
+from dicomweb.errors import DecodeFailed, Unavailable
 from dicomweb.settings import Settings
 
 SOURCE = InstanceSource(
@@ -141,6 +141,30 @@ async def test_work_ends_when_the_last_who_waits_leaves(tmp_path: Path) -> None:
     # Who comes right after does not inherit what is being ended.
     assert await derived(archive, (1,), make) == b"made 2"
     assert (make.begun, make.ended) == (2, 1)
+
+
+@on_a_loop
+async def test_who_leaves_as_the_work_is_ended_has_left(tmp_path: Path) -> None:
+    """Its own cancellation must not become an error of the archive: whoever cancelled it waits for its end."""
+    make, archive = Maker(), archive_of(tmp_path)
+    waiter = asyncio.ensure_future(derived(archive, (1,), make))
+    await make.working.wait()
+    (making,) = archive.derived._in_flight.values()
+    making.task.cancel()
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+
+
+@on_a_loop
+async def test_who_waits_for_work_that_is_ended_is_told(tmp_path: Path) -> None:
+    make, archive = Maker(), archive_of(tmp_path)
+    waiter = asyncio.ensure_future(derived(archive, (1,), make))
+    await make.working.wait()
+    (making,) = archive.derived._in_flight.values()
+    making.task.cancel()
+    with pytest.raises(Unavailable):
+        await waiter
 
 
 @on_a_loop

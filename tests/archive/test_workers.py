@@ -363,6 +363,21 @@ def test_one_of_several_waiters_may_leave() -> None:
     run(scenario)
 
 
+def test_a_waiter_that_leaves_as_the_server_stops_has_left() -> None:
+    """Its own cancellation must not become an error of the archive: whoever cancelled it waits for its end."""
+
+    async def scenario(workers: PixelWorkers) -> None:
+        waiter = asyncio.create_task(good(workers))
+        await asyncio.sleep(0)
+        (job,) = workers._jobs.values()
+        job.task.cancel()
+        waiter.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiter
+
+    run(scenario)
+
+
 def test_a_waiter_that_leaves_before_its_turn_takes_its_work_along() -> None:
     async def scenario(workers: PixelWorkers) -> None:
         first = asyncio.create_task(good(workers))
