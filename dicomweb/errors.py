@@ -44,6 +44,10 @@ class NotAcceptable(ArchiveError):
         self.available = tuple(available)
 
 
+class PreconditionFailed(ArchiveError):
+    """The client wants one representation and no other (If-Match), and that is not the current one."""
+
+
 class UnsupportedMediaType(ArchiveError):
     """The Content-Type of the request body is not one that this resource takes."""
 

@@ -17,7 +17,7 @@ from dicomweb.errors import RangeNotSatisfiable
 _UNIT = re.compile(r"bytes[ \t]*=", re.IGNORECASE)
 # More digits than any length has: such a header is not understood, so it is ignored.
 _BYTE_RANGE = re.compile(r"[ \t]*([0-9]{0,20})[ \t]*-[ \t]*([0-9]{0,20})[ \t]*", re.ASCII)
-_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_ENTITY_TAG = re.compile(r'(W/)?("[^"]*")')
 # Players and readers of formats with an index ask for a few at once; more is an attack (RFC 9110 17.15).
 _MOST_RANGES = 50
 
@@ -76,11 +76,16 @@ def effective_range(range_header: str, if_range: str, etag: str, last_modified: 
     return range_header if not condition or condition in (etag, last_modified) else ""
 
 
+def is_match(if_match: str, etag: str) -> bool:
+    """Whether the client names the current representation (If-Match: strong comparison)."""
+    return if_match.strip() == "*" or ("", etag) in _ENTITY_TAG.findall(if_match)
+
+
 def is_not_modified(if_none_match: str, etag: str) -> bool:
     """Whether the client's copy is the current one, so that 304 is the answer (weak comparison)."""
     if if_none_match.strip() == "*":
         return True
-    return etag.removeprefix("W/") in _ENTITY_TAG.findall(if_none_match)
+    return etag.removeprefix("W/") in [tag for _, tag in _ENTITY_TAG.findall(if_none_match)]
 
 
 def is_not_modified_since(if_modified_since: str, last_modified: str) -> bool:

@@ -97,6 +97,7 @@ def statuses(operation: Operation) -> dict[int, str]:
     found = dict(operation.statuses)
     if operation.conditional:
         found[304] = "The client's copy is the current one."
+        found[412] = "If-Match names another representation than the current one."
     if operation.ranges:
         found[416] = "The range lies outside the representation."
     return dict(sorted(found.items()))

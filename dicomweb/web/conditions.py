@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 
-from dicomweb.protocol.ranges import http_date, is_not_modified, is_not_modified_since
+from dicomweb.errors import PreconditionFailed
+from dicomweb.protocol.ranges import http_date, is_match, is_not_modified, is_not_modified_since
 
 _VARY = "Accept, Accept-Encoding"
 # Dates count seconds: one so young would also be the date of a change that comes right after this answer.
@@ -31,8 +32,18 @@ def cache_headers(version: str, *representation: str, modified: datetime | None 
 
 
 def not_modified(request: Request, headers: dict[str, str]) -> bool:
-    """True when the client's copy is the current one (304). The date counts only without If-None-Match."""
+    """True when the client's copy is the current one (304). The date counts only without If-None-Match.
+
+    Raises PreconditionFailed where If-Match names none that is current (RFC 9110 13.2.2).
+    """
+    if "if-match" in request.headers and not is_match(_listed(request, "if-match"), headers["ETag"]):
+        raise PreconditionFailed("The representation is not the one that If-Match names.")
     if "if-none-match" in request.headers:
-        return is_not_modified(", ".join(request.headers.getlist("if-none-match")), headers["ETag"])
+        return is_not_modified(_listed(request, "if-none-match"), headers["ETag"])
     since = request.headers.get("if-modified-since", "")
     return is_not_modified_since(since, headers.get("Last-Modified", ""))
+
+
+def _listed(request: Request, name: str) -> str:
+    """A header that is a list, whatever number of lines it came in."""
+    return ", ".join(request.headers.getlist(name))

@@ -71,6 +71,24 @@ def test_every_retrieve_has_a_date_and_keeps_to_it(client: Client, suffix: str) 
     assert client.get(path, headers=both).status_code == 304
 
 
+@pytest.mark.parametrize("suffix", RESOURCES)
+def test_if_match_wants_the_current_representation(client: Client, suffix: str) -> None:
+    path = _stored_an_hour_ago(client) + suffix
+    tag = client.get(path).headers["etag"]
+    for wanted, status in (
+        (tag, 200),
+        (f'W/"a","b", {tag}', 200),
+        ("*", 200),
+        ('"nope"', 412),
+        (f"W/{tag}", 412),
+        ("", 412),
+    ):
+        response = client.get(path, headers={"If-Match": wanted})
+        assert response.status_code == status, wanted
+    both = {"If-Match": '"nope"', "If-None-Match": tag}
+    assert client.get(path, headers=both).status_code == 412
+
+
 def test_a_study_is_as_young_as_its_last_change(client: Client) -> None:
     path = _stored_an_hour_ago(client)
     study = path.split("/")[2]
