@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import struct
 
-from dicomweb.dicom.transfer_syntax import RLE_LOSSLESS
+from dicomweb.dicom.transfer_syntax import (
+    HTJ2K,
+    HTJ2K_LOSSLESS,
+    JPEG_2000,
+    JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_HIERARCHICAL,
+    JPEG_LOSSLESS,
+    JPEG_LOSSLESS_ANY,
+    JPEG_LS,
+    JPEG_LS_LOSSLESS,
+    JPEG_PROGRESSIVE,
+    JPEG_XL,
+    RLE_LOSSLESS,
+)
 
-_JPEG = "1.2.840.10008.1.2.4."
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
 _J2K = b"\xff\x4f\xff\x51"
@@ -30,7 +44,12 @@ def ends_frame(tail: bytes) -> bool:
 
 
 # SOFn -> transfer syntax; SOF3 and JPEG-LS look further.
-_SOF = {0xC0: "50", 0xC1: "51", 0xC2: "55", 0xC5: "59", 0xC6: "61", 0xC7: "65"}
+_SOF = {
+    0xC0: JPEG_BASELINE,
+    0xC1: JPEG_EXTENDED,
+    0xC2: JPEG_PROGRESSIVE,
+    **dict(zip((0xC5, 0xC6, 0xC7), JPEG_HIERARCHICAL, strict=True)),
+}
 
 
 def syntax_of(head: bytes) -> str:
@@ -40,7 +59,7 @@ def syntax_of(head: bytes) -> str:
     if head.startswith(_J2K):
         return _j2k_syntax(head)
     if head.startswith((_JXL, _JXL_BOX)):
-        return _JPEG + "112"
+        return JPEG_XL
     return RLE_LOSSLESS if _is_rle(head) else ""
 
 
@@ -49,7 +68,7 @@ def _jpeg_syntax(head: bytes) -> str:
     while position + 4 <= len(head) and head[position] == 0xFF:
         marker = head[position + 1]
         if marker in _SOF:
-            return _JPEG + _SOF[marker]
+            return _SOF[marker]
         if marker == 0xDA:
             return _scan_syntax(head[position + 4 :], lossless)
         lossless = lossless or marker == 0xC3
@@ -63,8 +82,8 @@ def _scan_syntax(scan: bytes, lossless: bool) -> str:
     if parameter >= len(scan):
         return ""
     if lossless:
-        return _JPEG + ("70" if scan[parameter] == 1 else "57")
-    return _JPEG + ("80" if scan[parameter] == 0 else "81")
+        return JPEG_LOSSLESS if scan[parameter] == 1 else JPEG_LOSSLESS_ANY
+    return JPEG_LS_LOSSLESS if scan[parameter] == 0 else JPEG_LS
 
 
 def _j2k_syntax(head: bytes) -> str:
@@ -77,8 +96,8 @@ def _j2k_syntax(head: bytes) -> str:
         if marker == 0x52 and position + 13 < len(head):
             reversible = head[position + 13] == 1
             if high_throughput:
-                return _JPEG + ("201" if reversible else "203")
-            return _JPEG + ("90" if reversible else "91")
+                return HTJ2K_LOSSLESS if reversible else HTJ2K
+            return JPEG_2000_LOSSLESS if reversible else JPEG_2000
         position += 2 + length
     return ""
 

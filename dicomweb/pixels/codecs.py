@@ -12,7 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RLE_LOSSLESS
+from dicomweb.dicom.transfer_syntax import (
+    DEFLATED_FRAMES,
+    ENCAPSULATED_UNCOMPRESSED,
+    RLE_LOSSLESS,
+    Family,
+    of_families,
+)
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.codestream import CodestreamHeader, bare_codestream, probe
 
@@ -213,8 +219,6 @@ def _as_it_is(codestream: bytes, layout: PixelLayout) -> bytes:
     return codestream[: decoded_length(layout, ENCAPSULATED_UNCOMPRESSED)]
 
 
-_FOUR = "1.2.840.10008.1.2.4."
-
 NATIVE_FRAMES = frozenset({ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES})
 """Syntaxes whose frames are native frames, in fragments or deflated: colour stays whatever it is."""
 
@@ -224,12 +228,11 @@ _TO_BYTES: dict[str, Callable[[bytes, PixelLayout], bytes]] = {
     RLE_LOSSLESS: _run_length,
 }
 _TO_PIXELS: dict[str, Callable[[bytes, PixelLayout, CodestreamHeader], Pixels]] = {
-    # 52, 54, 56, 58 are arithmetic coding, 59-66 hierarchical: the codec reads none of them.
-    **{f"{_FOUR}{n}": _jpeg for n in (50, 51, 53, 55, 57, 70)},
-    **{f"{_FOUR}{n}": _jpeg_ls for n in (80, 81)},
-    **{f"{_FOUR}{n}": _jpeg_2000 for n in (90, 91, 92, 93)},
-    **{f"{_FOUR}{n}": _htj2k for n in (201, 202, 203)},
-    **{f"{_FOUR}{n}": _jpeg_xl for n in (110, 111, 112)},
+    **dict.fromkeys(of_families(Family.JPEG), _jpeg),
+    **dict.fromkeys(of_families(Family.JPEG_LS), _jpeg_ls),
+    **dict.fromkeys(of_families(Family.JPEG_2000, Family.JPEG_2000_PART_2), _jpeg_2000),
+    **dict.fromkeys(of_families(Family.HTJ2K), _htj2k),
+    **dict.fromkeys(of_families(Family.JPEG_XL), _jpeg_xl),
 }
 
 DECODABLE: frozenset[str] = frozenset(_TO_BYTES) | frozenset(_TO_PIXELS)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dicomweb.dicom.transfer_syntax import Family, of_families
 from dicomweb.errors import DecodeFailed
 
 
@@ -255,10 +256,9 @@ def _jxl_precision(bits: _Bits) -> int:
     return (8, 10, 12)[choice] if choice < 3 else bits.take(6) + 1
 
 
-_FOUR = "1.2.840.10008.1.2.4."
 _Reader = Callable[[bytes], CodestreamHeader]
 _READERS: dict[str, _Reader] = {
-    **{f"{_FOUR}{n}": _jpeg for n in (*range(50, 67), 70, 80, 81)},
-    **{f"{_FOUR}{n}": _jpeg2000 for n in (90, 91, 92, 93, 201, 202, 203)},
-    **{f"{_FOUR}{n}": _jpeg_xl for n in (110, 111, 112)},
+    **dict.fromkeys(of_families(Family.JPEG, Family.JPEG_OTHER, Family.JPEG_LS), _jpeg),
+    **dict.fromkeys(of_families(Family.JPEG_2000, Family.JPEG_2000_PART_2, Family.HTJ2K), _jpeg2000),
+    **dict.fromkeys(of_families(Family.JPEG_XL), _jpeg_xl),
 }

@@ -5,19 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RLE_LOSSLESS
+from dicomweb.dicom.transfer_syntax import (
+    DEFLATED_FRAMES,
+    ENCAPSULATED_UNCOMPRESSED,
+    HTJ2K,
+    JPEG_2000,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    JPEG_XL,
+    JPEG_XL_LOSSLESS,
+    RLE_LOSSLESS,
+    Family,
+    of_families,
+)
 
-_FOUR = "1.2.840.10008.1.2.4."
-JPEG_BASELINE = f"{_FOUR}50"
-JPEG_EXTENDED = f"{_FOUR}51"
 LOSSY_JPEG = frozenset({JPEG_BASELINE, JPEG_EXTENDED})
-WAVELET = frozenset(f"{_FOUR}{n}" for n in (90, 91, 201, 202, 203))
+WAVELET = of_families(Family.JPEG_2000, Family.HTJ2K)
 """Of the encodable: their colour goes through a component transform, as YBR_RCT or YBR_ICT."""
 EXACT_JPEG_2000 = 24
 """Bits that OpenJPEG gives back exactly."""
 MOST_RLE_SEGMENTS = 15
 # Syntaxes that may lose, and do when a quality is given.
-_MAY_LOSE = frozenset(f"{_FOUR}{n}" for n in (81, 91, 112, 203))
+_MAY_LOSE = frozenset({JPEG_LS, JPEG_2000, JPEG_XL, HTJ2K})
 _NATIVE = frozenset({ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES})
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})
@@ -69,11 +80,11 @@ _JPEG_XL_LIMITS = _Limits(_WORDS, 16, colour=frozenset({"RGB"}))  # PS3.5 8.2.15
 _LIMITS: dict[str, _Limits] = {
     JPEG_BASELINE: _Limits(frozenset({8}), 8, 8, lossy=True, side=_JPEG_SIDE),
     JPEG_EXTENDED: _Limits(_WORDS, 12, 8, lossy=True, side=_JPEG_SIDE),
-    f"{_FOUR}70": _Limits(_WORDS, 16, side=_JPEG_SIDE),
-    **{f"{_FOUR}{n}": _Limits(_WORDS, 16) for n in (80, 81)},
-    **{f"{_FOUR}{n}": _WAVELET_LIMITS for n in (90, 91)},
-    **{f"{_FOUR}{n}": _HTJ2K_LIMITS for n in (201, 202, 203)},
-    **{f"{_FOUR}{n}": _JPEG_XL_LIMITS for n in (110, 112)},
+    JPEG_LOSSLESS: _Limits(_WORDS, 16, side=_JPEG_SIDE),
+    **dict.fromkeys(of_families(Family.JPEG_LS), _Limits(_WORDS, 16)),
+    **dict.fromkeys(of_families(Family.JPEG_2000), _WAVELET_LIMITS),
+    **dict.fromkeys(of_families(Family.HTJ2K), _HTJ2K_LIMITS),
+    **dict.fromkeys((JPEG_XL_LOSSLESS, JPEG_XL), _JPEG_XL_LIMITS),
 }
 
 ENCODABLE: frozenset[str] = frozenset(_LIMITS) | _NATIVE | {RLE_LOSSLESS}

@@ -13,12 +13,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RLE_LOSSLESS
+from dicomweb.dicom.transfer_syntax import (
+    DEFLATED_FRAMES,
+    ENCAPSULATED_UNCOMPRESSED,
+    HTJ2K_RPCL,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_XL,
+    JPEG_XL_LOSSLESS,
+    RLE_LOSSLESS,
+    Family,
+    of_families,
+)
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.encodable import (
     EXACT_JPEG_2000,
-    JPEG_BASELINE,
-    JPEG_EXTENDED,
     MOST_RLE_SEGMENTS,
     can_encode,
     is_lossy,
@@ -31,9 +41,6 @@ if TYPE_CHECKING:
 
 DEFAULT_QUALITY = 90
 """Of JPEG .50 and .51, which cannot but lose."""
-
-_FOUR = "1.2.840.10008.1.2.4."
-_RPCL = f"{_FOUR}202"
 
 
 def encode_frame(
@@ -256,8 +263,8 @@ def _htj2k(pixels: Pixels, coding: _Coding) -> bytes:
         reversible=coding.quality is None,
         rgb=coding.rgb,
         planar=False,
-        resolutions=_decompositions(pixels) if coding.uid == _RPCL else None,
-        tlm=coding.uid == _RPCL,
+        resolutions=_decompositions(pixels) if coding.uid == HTJ2K_RPCL else None,
+        tlm=coding.uid == HTJ2K_RPCL,
     )
     return _with_depth(bytes(coded), coding.precision)
 
@@ -370,9 +377,9 @@ _NATIVE: dict[str, Callable[[bytes], bytes]] = {
 _FROM_PIXELS: dict[str, Callable[[Pixels, _Coding], bytes]] = {
     JPEG_BASELINE: _lossy_jpeg,
     JPEG_EXTENDED: _lossy_jpeg,
-    f"{_FOUR}70": _lossless_jpeg,
-    **{f"{_FOUR}{n}": _jpeg_ls for n in (80, 81)},
-    **{f"{_FOUR}{n}": _jpeg_2000 for n in (90, 91)},
-    **{f"{_FOUR}{n}": _htj2k for n in (201, 202, 203)},
-    **{f"{_FOUR}{n}": _jpeg_xl for n in (110, 112)},
+    JPEG_LOSSLESS: _lossless_jpeg,
+    **dict.fromkeys(of_families(Family.JPEG_LS), _jpeg_ls),
+    **dict.fromkeys(of_families(Family.JPEG_2000), _jpeg_2000),
+    **dict.fromkeys(of_families(Family.HTJ2K), _htj2k),
+    **dict.fromkeys((JPEG_XL_LOSSLESS, JPEG_XL), _jpeg_xl),
 }

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.transfer_syntax import JPEG_BASELINE, JPEG_EXTENDED, Family, of_families
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.codecs import check_header
 from dicomweb.pixels.codestream import CodestreamHeader, bare_codestream, probe
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[Any]
 
-_FOUR = "1.2.840.10008.1.2.4."
 _MOST_OF_JPEG = 3  # blocks of 8 shrink to 1
 
 
@@ -127,9 +127,9 @@ def _decompositions(codestream: bytes) -> int:
 
 
 _DECODERS: dict[str, Callable[[bytes, PixelLayout, CodestreamHeader, int], Pixels | None]] = {
-    **{f"{_FOUR}{n}": _jpeg for n in (50, 51)},
+    **dict.fromkeys((JPEG_BASELINE, JPEG_EXTENDED), _jpeg),
     # OpenJPH would be faster with HTJ2K, but values that overshoot their range wrap around in it.
-    **{f"{_FOUR}{n}": _jpeg_2000 for n in (90, 91, 201, 202, 203)},
+    **dict.fromkeys(of_families(Family.JPEG_2000, Family.HTJ2K), _jpeg_2000),
 }
 REDUCIBLE: frozenset[str] = frozenset(_DECODERS)
 """Transfer syntaxes whose frames decode_reduced can make smaller."""

@@ -11,11 +11,31 @@ from typing import Any
 
 from dicomweb.dicom.codestream import syntax_of
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, RLE_LOSSLESS, TRANSFER_SYNTAXES
+from dicomweb.dicom.transfer_syntax import (
+    EXPLICIT_LITTLE,
+    HTJ2K,
+    HTJ2K_LOSSLESS,
+    HTJ2K_RPCL,
+    JPEG_2000,
+    JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LOSSLESS_ANY,
+    JPEG_LS,
+    JPEG_LS_LOSSLESS,
+    JPEG_RECOMPRESSED,
+    JPEG_XL,
+    JPEG_XL_LOSSLESS,
+    RLE_LOSSLESS,
+    TRANSFER_SYNTAXES,
+    Family,
+    of_families,
+)
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.codecs import DECODABLE, NATIVE_FRAMES, decode_frame
 from dicomweb.pixels.codestream import CodestreamHeader, probe
-from dicomweb.pixels.encodable import JPEG_BASELINE, LOSSY_JPEG, WAVELET, can_encode, coded_bits, is_lossy
+from dicomweb.pixels.encodable import LOSSY_JPEG, WAVELET, can_encode, coded_bits, is_lossy
 from dicomweb.pixels.encoders import encode_frame
 from dicomweb.pixels.frame_bytes import FrameJoiner, frame_window, join_fragments, native_frame, swap_words
 
@@ -40,12 +60,10 @@ __all__ = [
 # Native pixel data has a 32-bit length, and an even one (P-11).
 LONGEST_NATIVE = 0xFFFF_FFFE
 
-_FOUR = "1.2.840.10008.1.2.4."
-JPEG_XL = frozenset(f"{_FOUR}{n}" for n in (110, 111, 112))
-_LOSSY_JPEG = frozenset(f"{_FOUR}{n}" for n in (50, 51, 53, 55))
+_JPEG_THAT_LOST = frozenset(uid for uid in of_families(Family.JPEG) if TRANSFER_SYNTAXES[uid].lossy)
 # Their codecs give RGB for whatever colour went in.
-_DECODED_TO_RGB = _LOSSY_JPEG | JPEG_XL
-_WAVELET = frozenset(f"{_FOUR}{n}" for n in (90, 91, 92, 93, 201, 202, 203))
+_DECODED_TO_RGB = _JPEG_THAT_LOST | of_families(Family.JPEG_XL)
+_MAY_BE_TRANSFORMED = WAVELET | of_families(Family.JPEG_2000_PART_2)
 _SUBSAMPLED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 _EXTENDED_OFFSET_TABLE = ("7FE00001", "7FE00002", "7FE00003")
 
@@ -65,7 +83,7 @@ def decoded_photometric(
     if layout.samples_per_pixel != 3 or transfer_syntax_uid in NATIVE_FRAMES:
         return stored
     transformed = header is not None and header.colour in ("RCT", "ICT", "HP")
-    labelled = stored in ("YBR_RCT", "YBR_ICT") and transfer_syntax_uid in _WAVELET
+    labelled = stored in ("YBR_RCT", "YBR_ICT") and transfer_syntax_uid in _MAY_BE_TRANSFORMED
     if transfer_syntax_uid in _DECODED_TO_RGB or transformed or labelled:
         return "RGB"
     return "YBR_FULL" if stored in _SUBSAMPLED else stored
@@ -84,7 +102,7 @@ def decoded_attributes(
         photometric = decoded_photometric(layout, transfer_syntax_uid, header)
         changes["00280004"] = photometric.encode("ascii", "replace")
         changes["00280006"] = struct.pack("<H", layout.planar_configuration)
-    if transfer_syntax_uid in _LOSSY_JPEG or (header is not None and not header.reversible):
+    if transfer_syntax_uid in _JPEG_THAT_LOST or (header is not None and not header.reversible):
         changes["00282110"] = b"01"
     return changes
 
@@ -112,26 +130,22 @@ def native_length(layout: PixelLayout) -> int:
 
 # --- from one syntax to another ----------------------------------------------------------------------------
 
-JPEG_RECOMPRESSED = f"{_FOUR}111"
-"""JPEG XL that holds a JPEG codestream, which comes out of it byte for byte."""
-
 # Every codestream of the first syntax is one of the second.
 _ALSO = frozenset(
-    (f"{_FOUR}{source}", f"{_FOUR}{target}")
-    for source, target in (
-        (50, 51),
-        (70, 57),
-        (80, 81),
-        (90, 91),
-        (110, 112),
-        (201, 203),
-        (202, 201),
-        (202, 203),
-    )
+    {
+        (JPEG_BASELINE, JPEG_EXTENDED),
+        (JPEG_LOSSLESS, JPEG_LOSSLESS_ANY),
+        (JPEG_LS_LOSSLESS, JPEG_LS),
+        (JPEG_2000_LOSSLESS, JPEG_2000),
+        (JPEG_XL_LOSSLESS, JPEG_XL),
+        (HTJ2K_LOSSLESS, HTJ2K),
+        (HTJ2K_RPCL, HTJ2K_LOSSLESS),
+        (HTJ2K_RPCL, HTJ2K),
+    }
 )
 # A codestream of the first syntax is one of the second when it loses nothing.
 _ALSO_REVERSIBLE = frozenset(
-    (f"{_FOUR}{source}", f"{_FOUR}{target}") for source, target in ((81, 80), (91, 90), (203, 201))
+    {(JPEG_LS, JPEG_LS_LOSSLESS), (JPEG_2000, JPEG_2000_LOSSLESS), (HTJ2K, HTJ2K_LOSSLESS)}
 )
 
 
@@ -235,11 +249,12 @@ def _given_back(codestream: bytes, target_uid: str) -> bytes:
 # --- what encoding changes (W-13) --------------------------------------------------------------------------
 
 _METHODS = {
-    **{f"{_FOUR}{n}": "ISO_10918_1" for n in (50, 51)},
-    f"{_FOUR}81": "ISO_14495_1",
-    f"{_FOUR}91": "ISO_15444_1",
-    f"{_FOUR}112": "ISO_18181_1",
-    f"{_FOUR}203": "ISO_15444_15",
+    JPEG_BASELINE: "ISO_10918_1",
+    JPEG_EXTENDED: "ISO_10918_1",
+    JPEG_LS: "ISO_14495_1",
+    JPEG_2000: "ISO_15444_1",
+    JPEG_XL: "ISO_18181_1",
+    HTJ2K: "ISO_15444_15",
 }
 """Lossy Image Compression Method (0028,2114), PS3.3 C.7.6.1.1.5.1."""
 
@@ -298,7 +313,7 @@ def _encoded_photometric(native: PixelLayout, target_uid: str, quality: int | No
     lossy = is_lossy(target_uid, native, quality)
     if target_uid in WAVELET and stored == "RGB":
         return "YBR_ICT" if lossy else "YBR_RCT"
-    if target_uid in JPEG_XL and lossy:
+    if target_uid == JPEG_XL and lossy:
         return "XYB"
     return "YBR_FULL" if stored in _SUBSAMPLED else stored
 

@@ -8,11 +8,11 @@ from typing import Any
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_LITTLE,
     EXPLICIT_LITTLE,
+    JPEG_RECOMPRESSED,
     TRANSFER_SYNTAXES,
 )
 from dicomweb.pixels.codecs import DECODABLE
 from dicomweb.pixels.encodable import ENCODABLE
-from dicomweb.pixels.transcode import JPEG_RECOMPRESSED
 from dicomweb.protocol.rendered_query import LARGEST_PICTURE, LONGEST_SIDE
 from dicomweb.settings import Settings
 

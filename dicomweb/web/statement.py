@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
+from dicomweb.dicom.transfer_syntax import JPEG_RECOMPRESSED, TRANSFER_SYNTAXES
 from dicomweb.pixels.codecs import DECODABLE
-from dicomweb.pixels.transcode import JPEG_RECOMPRESSED
 from dicomweb.protocol import operations
 from dicomweb.protocol.answer_types import answer_types
 from dicomweb.protocol.description import DescribedResource, Operation

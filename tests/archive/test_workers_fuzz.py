@@ -17,10 +17,10 @@ import pytest
 
 from dicomweb.archive.workers import PixelWorkers
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, JPEG_RECOMPRESSED
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.encodable import ENCODABLE
-from dicomweb.pixels.transcode import JPEG_RECOMPRESSED, can_transcode, encoded_layout, transcode_frame
+from dicomweb.pixels.transcode import can_transcode, encoded_layout, transcode_frame
 from tests.archive.test_workers import children, good, run
 from tests.pixels.layouts import KINDS
 

@@ -14,6 +14,7 @@ from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import (
     ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_LITTLE,
+    JPEG_RECOMPRESSED,
     RLE_LOSSLESS,
     TRANSFER_SYNTAXES,
 )
@@ -23,7 +24,6 @@ from dicomweb.pixels.codestream import probe
 from dicomweb.pixels.encodable import ENCODABLE, can_encode, is_lossy
 from dicomweb.pixels.encoders import encode_frame, near_lossless_error
 from dicomweb.pixels.transcode import (
-    JPEG_RECOMPRESSED,
     can_transcode,
     encoded_attributes,
     encoded_layout,

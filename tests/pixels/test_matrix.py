@@ -21,6 +21,7 @@ from dicomweb.dicom.transfer_syntax import (
     DEFLATED_FRAMES,
     ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_LITTLE,
+    JPEG_RECOMPRESSED,
     RLE_LOSSLESS,
 )
 from dicomweb.errors import DecodeFailed
@@ -28,7 +29,6 @@ from dicomweb.pixels.codecs import decode_frame
 from dicomweb.pixels.codestream import probe
 from dicomweb.pixels.encodable import ENCODABLE, LOSSY_JPEG
 from dicomweb.pixels.transcode import (
-    JPEG_RECOMPRESSED,
     can_transcode,
     decoded_layout,
     encoded_layout,

@@ -11,12 +11,12 @@ import numpy as np
 from dicomweb.dicom.frame_index import unpack
 from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
+from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, JPEG_RECOMPRESSED, TRANSFER_SYNTAXES
 from dicomweb.errors import InvalidDicom
 from dicomweb.pixels.codestream import probe
 from dicomweb.pixels.encodable import LOSSY_JPEG
 from dicomweb.pixels.frame_bytes import frame_window, join_fragments, native_frame
-from dicomweb.pixels.transcode import JPEG_RECOMPRESSED, can_transcode, encoded_layout, transcode_frame
+from dicomweb.pixels.transcode import can_transcode, encoded_layout, transcode_frame
 from tests.pixels.test_matrix import ASKED, LOSS, decoded, same_colour, shown
 
 # Larger files and frames take long and show nothing new.
