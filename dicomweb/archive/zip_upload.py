@@ -29,7 +29,7 @@ _PIECE_BYTES = 256 << 10
 _RATIO_FREE_BYTES = 64 << 20
 _ENCRYPTED = 1
 # What archivers of a Mac leave beside each file.
-_IGNORED_FOLDER = "__MACOSX/"
+_HIDDEN_FOLDER = "__MACOSX/"
 
 
 class ZipUpload:
@@ -53,7 +53,7 @@ class ZipUpload:
         file = await asyncio.to_thread(_opened, self._spool)
         inflated = _Inflated(self._archive.settings, self._spool.size)
         for entry in file.infolist():
-            if not _is_ignored(entry):
+            if not entry.filename.endswith("/"):
                 await _store_entry(ingest, file, entry, inflated)
 
     def close(self) -> None:
@@ -73,10 +73,10 @@ def _opened(spool: Spool) -> ZipFile:
         raise _no_zip() from None
 
 
-def _is_ignored(entry: ZipInfo) -> bool:
+def _is_hidden(entry: ZipInfo) -> bool:
+    """Whether nobody meant to send it, if it is not DICOM: what systems leave beside files."""
     name = entry.filename
-    folder = not name or name.endswith("/")
-    return folder or name.startswith(_IGNORED_FOLDER) or os.path.basename(name).startswith(".")
+    return not name or name.startswith(_HIDDEN_FOLDER) or os.path.basename(name).startswith(".")
 
 
 async def _store_entry(ingest: Ingest, file: ZipFile, entry: ZipInfo, inflated: _Inflated) -> None:
@@ -95,7 +95,8 @@ async def _store_entry(ingest: Ingest, file: ZipFile, entry: ZipInfo, inflated: 
         if not begun:
             raise InvalidDicom("A file in the zip file is empty.")
     except InvalidDicom as error:
-        await ingest.fail_part(error)
+        if begun or not _is_hidden(entry):
+            await ingest.fail_part(error)
     else:
         await ingest.end_part()
 
@@ -132,7 +133,10 @@ class _Inflated:
 
 
 class _SpoolFile(io.RawIOBase):
-    """The spool as a file for ZipFile, which reads the whole directory at once: so reads are bounded."""
+    """The spool as a file for ZipFile, which reads the whole directory at once: so reads are bounded.
+
+    Beyond the bound they raise TooLarge.
+    """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -158,7 +162,10 @@ class _SpoolFile(io.RawIOBase):
         left = max(self._spool.size - self._position, 0)
         wanted = left if size is None or size < 0 else min(size, left)
         if wanted > _DIRECTORY_BYTES:
-            raise BadZipFile("a directory of this size is not read")
+            raise TooLarge(
+                f"The directory of the zip file is longer than {_DIRECTORY_BYTES >> 20} MiB.",
+                hint="Send several requests.",
+            )
         data = self._spool.read(self._position, wanted)
         self._position += wanted
         return data

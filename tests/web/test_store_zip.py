@@ -62,6 +62,16 @@ def test_every_dicom_file_in_a_zip_file_is_stored(client: Client, compression: i
     assert count(client, study) == 5
 
 
+def test_hidden_files_are_stored_when_they_are_dicom(client: Client) -> None:
+    study = new_uid()
+    names = ("a.dcm", ".hidden.dcm", "folder/.1.2.3", "__MACOSX/a.dcm", ".folder/a.dcm")
+    files = {name: make_instance(study_instance_uid=study) for name in names}
+    cut = {".cut.dcm": make_instance(study_instance_uid=study)[:-10]}
+    assert upload(client, zipped(files | {".empty": b"", ".text": b"text"})).status_code == 200
+    assert count(client, study) == len(names)
+    assert len(failures(upload(client, zipped(cut)))) == 1
+
+
 def test_files_that_are_no_dicom_are_told_and_the_others_stored(client: Client) -> None:
     study = new_uid()
     files = {
@@ -142,4 +152,6 @@ def test_a_directory_that_is_too_long_is_not_read(client: Client) -> None:
     central = b"PK\x01\x02" + bytes(42)
     body = central * 300_000
     end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(body), 0, 0)
-    assert upload(client, body + end).status_code == 400
+    response = upload(client, body + end)
+    assert response.status_code == 413
+    assert "8 MiB" in response.text
