@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,7 +82,8 @@ def _plain_json(text: bytes) -> str:
 
 
 def _plain_xml(text: bytes) -> str:
-    return html.unescape(text.decode())
+    """Of characters of base64 alone; XML reads every line break as one character (XML 1.0, 2.11)."""
+    return text.decode("ascii").replace("\r\n", "\n").replace("\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,8 @@ class _LeftTexts:
         return element
 
     def _value(self, value: Any) -> Any:
+        if isinstance(value, dict):  # a person name
+            return {group: self._value(text) for group, text in value.items()}
         if not isinstance(value, str) or value not in self.left:
             return value
         offset, length = self.left[value]

@@ -200,11 +200,14 @@ class _Reader:
         if self._open[-1] in _TEXTS:
             self._budget.charge(len(text))
             self._text_length += len(text)
-            if self._text_length > self._limits.value_bytes and self._open[-1] != "InlineBinary":
+            if self._text_length > self._limits.value_bytes and not self._may_be_bulkdata():
                 raise value_too_long()
             self._text.append(text)
         elif not text.isspace():
             raise InvalidDicom("The XML holds text outside of values.")
+
+    def _may_be_bulkdata(self) -> bool:
+        return VALUE_REPRESENTATIONS[self._attributes[-1].vr].bulk
 
     def end(self, _: str) -> None:
         name = self._open.pop()

@@ -160,6 +160,29 @@ def test_long_texts_of_xml_are_found_wherever_the_document_is_cut(texts: list[st
     assert found == [text for text in texts if len(text) > 9]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abc&amp;defghijk",
+        "abcdefghi&#10;jk",
+        "abcdefghijkl!",
+        "äbcdefghijkl",
+        " \r\n" * 10,
+        "<![CDATA[>abcdefghijkl<]]>",
+        "<![CDATA[x]]>abcdefghijkl",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_long_texts_that_are_more_than_their_bytes_are_for_the_parser(
+    text: str, encoding: str, size: int
+) -> None:
+    document = f"<a>{text}</a>".encode(encoding)
+    assert list(long_texts(cut(document, size), 9)) == []
+    plain = "<a>abcdefghij\r\n+/==</a>".encode(encoding)
+    assert len(list(long_texts(cut(plain, size), 9))) == (encoding != "utf-16")
+
+
 def test_a_value_in_two_forms_is_refused() -> None:
     with pytest.raises(InvalidDicom, match="more than one form"):
         checked({"00420011": {"vr": "OB", "InlineBinary": "AA==", "BulkDataURI": "x"}})

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
+from dicomweb.dicom.native_xml import native_xml
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from tests.builders import new_uid
 from tests.web.conftest import Client, parts
@@ -124,6 +125,50 @@ def test_a_long_text_is_stored_and_one_beyond_the_limit_is_not(make_client: Any)
     ((uid, reason, _),) = failures(response)
     assert (uid, reason) == ("", 0xA700) or (uid, reason) == (bad["00080018"]["Value"][0], 0xA700)
     assert "BulkDataURI" in stored(client, good)["00104000"]
+
+
+LONG = 30_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("a&amp;copy=1 ", "a&copy=1 "),
+        ("a&#150;b&#233;cdefghij", "a\x96bécdefghij"),
+        ("ab\r\ncdefghijkl", "ab\ncdefghijkl"),
+        ("ab<![CDATA[<&>]]>cdefg", "ab<&>cdefg"),
+        ("abcdefghijklm", "abcdefghijklm"),
+        ("abcdefghij&nbsp;", None),
+        ("abcdefghij & ", None),
+        ("abcdefghij&#0;", None),
+        ("abcdefghij]]>", None),
+        ("abcdefghij\x01", None),
+    ],
+)
+def test_a_long_text_of_xml_means_what_a_short_one_does(
+    client: Client, encoding: str, text: str, meant: str | None
+) -> None:
+    marked = make_metadata(x00324000=element("UT", "TEXT"))
+    document = native_xml(marked).decode().replace("UTF-8", encoding)
+    body = document.replace("TEXT", text * LONG).encode(encoding, "xmlcharrefreplace")
+    response = client.request("POST", "/studies", content=body, headers={"Content-Type": XML})
+    if meant is None:
+        assert (response.status_code, is_stored(client, marked)) == (409, False)
+        return
+    assert response.status_code == 200, response.text
+    found = client.get(stored(client, marked)["00324000"]["BulkDataURI"]).content.decode()
+    assert found.rstrip(" ") == (meant * LONG).rstrip(" ")
+
+
+@pytest.mark.parametrize("form", [JSON, XML])
+def test_a_long_name_is_not_left_out(client: Client, form: str) -> None:
+    attributes = make_metadata(x00100010=element("PN", {"Alphabetic": "A" * 300_000}))
+    response = store_metadata(client, [attributes], form=form)
+    if response.status_code == 200:
+        assert stored(client, attributes)["00100010"]["Value"] == [{"Alphabetic": "A" * 300_000}]
+    else:
+        assert len(failures(response)) == 1
 
 
 # --- the answer (S-13) ---------------------------------------------------------------------------------
