@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from dicomweb.archive.parts import Flow, Part, Segment
-from dicomweb.archive.reading import OnDamage, closing
+from dicomweb.archive.reading import OnDamage, Resumed, closing
 from dicomweb.errors import BlobMissing
 
 # Parts in the making besides the one that is sent: enough to keep a second core busy.
@@ -37,10 +37,11 @@ async def made_ahead(makes: AsyncIterator[Make]) -> AsyncGenerator[Part, None]:
     """The parts in order; a few are begun before they are asked for."""
     tasks: deque[asyncio.Future[Part]] = deque()
     try:
-        async for make in makes:
-            tasks.append(asyncio.ensure_future(make()))
-            if len(tasks) > _AHEAD:
-                yield await tasks.popleft()
+        async with closing(makes):
+            async for make in makes:
+                tasks.append(asyncio.ensure_future(make()))
+                if len(tasks) > _AHEAD:
+                    yield await tasks.popleft()
         while tasks:
             yield await tasks.popleft()
     finally:
@@ -55,23 +56,16 @@ async def made_ahead(makes: AsyncIterator[Make]) -> AsyncGenerator[Part, None]:
 class _Begun:
     """The chunks of a flow, the first of them at hand. To be called once."""
 
-    first: bytes
-    rest: AsyncIterator[bytes]
+    chunks: Resumed
 
     def __call__(self) -> AsyncIterator[bytes]:
-        return self._chunks()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        async with closing(self.rest):
-            yield self.first
-            async for chunk in self.rest:
-                yield chunk
+        return self.chunks
 
 
 async def _begun_flow(flow: Flow, on_damage: OnDamage) -> Flow:
     chunks = flow.chunks()
     try:
-        return replace(flow, chunks=_Begun(await anext(chunks, b""), chunks))
+        return replace(flow, chunks=_Begun(Resumed(await anext(chunks, b""), chunks)))
     except BlobMissing:
         await on_damage(flow.instance_row)
         raise
@@ -81,5 +75,4 @@ async def _discard(part: Part) -> None:
     """End what was begun and will not be sent."""
     for segment in part.body:
         if isinstance(segment, Flow) and isinstance(segment.chunks, _Begun):
-            async with closing(segment.chunks.rest):
-                pass
+            await segment.chunks.chunks.aclose()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from dicomweb.archive.parts import Part
 from dicomweb.archive.pictures import Showing
+from dicomweb.archive.reading import close, closing
 from dicomweb.archive.rendered_plan import RenderedPlan
 from dicomweb.errors import ArchiveError, BlobMissing, DecodeFailed, InvalidRequest
 
@@ -24,11 +24,27 @@ _LEFT_OUT = (DecodeFailed, InvalidRequest, BlobMissing)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The parts of an answer. rest: those that follow, None where `parts` are all; then complete is final."""
+    """The parts of an answer. rest: what follows, None where `parts` are all; then complete is final."""
 
     parts: Sequence[Part]
-    rest: AsyncGenerator[Part, None] | None
+    rest: AsyncGenerator[Part | ArchiveError, None] | None
     complete: bool
+
+    async def all_parts(self) -> AsyncIterator[Part]:
+        """The parts and the rest. Raises why one of the rest cannot be made."""
+        for part in self.parts:
+            yield part
+        if self.rest is not None:
+            async with closing(self.rest):
+                async for outcome in self.rest:
+                    if isinstance(outcome, ArchiveError):
+                        raise outcome
+                    yield outcome
+
+    async def close(self) -> None:
+        """End the making of the rest, where nobody will ask for it."""
+        if self.rest is not None:
+            await close(self.rest)
 
 
 async def make(plan: RenderedPlan) -> Made:
@@ -52,33 +68,27 @@ async def _begun(plan: RenderedPlan, outcomes: AsyncGenerator[Part | ArchiveErro
         parts.append(outcome)
         held += outcome.length or 0
         if plan.multipart and held >= _HELD_BYTES:
-            return Made(parts, _rest(outcomes), plan.complete and failure is None)
+            return Made(parts, outcomes, plan.complete and failure is None)
     if not parts:
         raise failure or BlobMissing("The stored bytes of the target are damaged or missing.")
     return Made(parts, None, plan.complete and failure is None)
-
-
-async def _rest(outcomes: AsyncGenerator[Part | ArchiveError, None]) -> AsyncGenerator[Part, None]:
-    async with aclosing(outcomes):
-        async for outcome in outcomes:
-            if isinstance(outcome, ArchiveError):
-                raise outcome
-            yield outcome
 
 
 async def _outcomes(showings: AsyncIterator[Showing]) -> AsyncGenerator[Part | ArchiveError, None]:
     """Each part or why it cannot be made, in order; a few are made at a time."""
     ahead: deque[asyncio.Task[Part | ArchiveError]] = deque()
     try:
-        async for showing in showings:
-            ahead.append(asyncio.ensure_future(_outcome(showing)))
-            if len(ahead) > _AHEAD:
-                yield await ahead.popleft()
+        async with closing(showings):
+            async for showing in showings:
+                ahead.append(asyncio.ensure_future(_outcome(showing)))
+                if len(ahead) > _AHEAD:
+                    yield await ahead.popleft()
         while ahead:
             yield await ahead.popleft()
     finally:
         for task in ahead:
             task.cancel()
+        await asyncio.gather(*ahead, return_exceptions=True)
 
 
 async def _outcome(showing: Showing) -> Part | ArchiveError:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import Any
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.damage import note_damage
@@ -50,18 +51,20 @@ async def read_segments(
     """
     ahead: asyncio.Task[bytes] | None = None
     try:
-        async for group in _groups(segments):
-            begun = None
-            if isinstance(group, list):
-                begun = asyncio.ensure_future(_read_batch(blobs, group, on_damage))
-            if ahead is not None:
-                yield await ahead
-            ahead = begun
-            if not isinstance(group, list):
-                chunks = _read_one(blobs, group, on_damage)
-                async with closing(chunks):
-                    async for chunk in chunks:
-                        yield chunk
+        groups = _groups(segments)
+        async with closing(groups):
+            async for group in groups:
+                begun = None
+                if isinstance(group, list):
+                    begun = asyncio.ensure_future(_read_batch(blobs, group, on_damage))
+                if ahead is not None:
+                    yield await ahead
+                ahead = begun
+                if not isinstance(group, list):
+                    chunks = _read_one(blobs, group, on_damage)
+                    async with closing(chunks):
+                        async for chunk in chunks:
+                            yield chunk
         if ahead is not None:
             yield await ahead
     finally:
@@ -75,17 +78,20 @@ async def _groups(segments: AsyncIterator[Segment]) -> AsyncIterator[_Batch | St
     """Runs of what is small, and each large segment by itself."""
     batch: _Batch = []
     size = 0
-    async for segment in segments:
-        small = isinstance(segment, Literal) or (isinstance(segment, Stretch) and segment.length <= _SMALL)
-        if batch and (not small or size >= _BATCH_BYTES or len(batch) >= _BATCH_SEGMENTS):
-            yield batch
-            batch, size = [], 0
-        if isinstance(segment, Flow) or not small:
-            assert not isinstance(segment, Literal)
-            yield segment
-        else:
-            batch.append(segment)
-            size += segment.length
+    async with closing(segments):
+        async for segment in segments:
+            small = isinstance(segment, Literal) or (
+                isinstance(segment, Stretch) and segment.length <= _SMALL
+            )
+            if batch and (not small or size >= _BATCH_BYTES or len(batch) >= _BATCH_SEGMENTS):
+                yield batch
+                batch, size = [], 0
+            if isinstance(segment, Flow) or not small:
+                assert not isinstance(segment, Literal)
+                yield segment
+            else:
+                batch.append(segment)
+                size += segment.length
     if batch:
         yield batch
 
@@ -140,10 +146,37 @@ async def _read_one(blobs: Blobs, segment: Stretch | Flow, on_damage: OnDamage) 
 
 
 @asynccontextmanager
-async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[None]:
+async def closing(items: AsyncIterator[Any]) -> AsyncIterator[None]:
     """End the making of what is not read any more now, not when the garbage collector comes by."""
     try:
         yield
     finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
+        await close(items)
+
+
+async def close(items: AsyncIterator[Any]) -> None:
+    """End the making of what will not be read."""
+    if isinstance(items, AsyncGenerator | Resumed):
+        await items.aclose()
+
+
+class Resumed:
+    """Chunks whose first is at hand already. Closing it ends the rest, even where nothing was read of it: of
+    a generator that was never begun, no `finally` is run."""
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> Resumed:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first is None:
+            return await anext(self._rest)
+        first, self._first = self._first, None
+        return first
+
+    async def aclose(self) -> None:
+        """End what is behind it."""
+        await close(self._rest)

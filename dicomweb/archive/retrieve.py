@@ -16,6 +16,7 @@ from dicomweb.archive.begun import Make, begun, made_ahead
 from dicomweb.archive.damage import note_damage
 from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Part
+from dicomweb.archive.reading import closing
 from dicomweb.archive.represent import part10
 from dicomweb.archive.sources import sendable_as_stored, stored_form
 from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages
@@ -100,9 +101,11 @@ async def _survey(archive: Archive, target: Target, found: Contents | None) -> _
 async def _parts(
     archive: Archive, target: Target, found: Contents | None, chosen: dict[Stored, Chosen | None]
 ) -> AsyncIterator[Part]:
-    async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        for source, form in _chosen_of(page, chosen):
-            yield _part(archive, source, form)
+    pages = instance_pages(archive.pool, archive.tenant_id, target, found=found)
+    async with closing(pages):
+        async for page in pages:
+            for source, form in _chosen_of(page, chosen):
+                yield _part(archive, source, form)
 
 
 def _chosen_of(
@@ -126,9 +129,11 @@ async def _transcoded_parts(
     """As _parts, of several instances that must be transcoded: the next ones are made meanwhile."""
 
     async def makes() -> AsyncIterator[Make]:
-        async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-            for source, form in _chosen_of(page, chosen):
-                yield partial(_begun_part, archive, source, form)
+        pages = instance_pages(archive.pool, archive.tenant_id, target, found=found)
+        async with closing(pages):
+            async for page in pages:
+                for source, form in _chosen_of(page, chosen):
+                    yield partial(_begun_part, archive, source, form)
 
     async with aclosing(made_ahead(makes())) as parts:
         async for part in parts:

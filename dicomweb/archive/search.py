@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.available_syntaxes import available_syntaxes
 from dicomweb.archive.content_coding import coded, coder_of
+from dicomweb.archive.reading import closing
 from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.search import SearchBudget, find_matches, row_pages
 from dicomweb.protocol.packing import Packing
@@ -68,14 +69,18 @@ async def results(
     first = True
     for start in range(0, len(answer.ids), _PAGE):
         ids = answer.ids[start : start + _PAGE]
-        async for rows in row_pages(archive.pool, answer.selection, ids):
-            texts = _joined(packing.packed(map(writer.write, rows), first=first))
-            if len(rows) <= _INLINE and not answer.selection.metadata:
-                yield coder.compress(b"".join(texts))
-            else:
-                async for piece in coded(texts, coder):
-                    yield piece
-            first = False
+        pages = row_pages(archive.pool, answer.selection, ids)
+        async with closing(pages):
+            async for rows in pages:
+                texts = _joined(packing.packed(map(writer.write, rows), first=first))
+                if len(rows) <= _INLINE and not answer.selection.metadata:
+                    yield coder.compress(b"".join(texts))
+                else:
+                    pieces = coded(texts, coder)
+                    async with closing(pieces):
+                        async for piece in pieces:
+                            yield piece
+                first = False
     if not first:
         yield coder.compress(packing.end(empty=False)) + coder.flush()
 

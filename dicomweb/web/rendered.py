@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +13,6 @@ from starlette.responses import Response
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import makers
 from dicomweb.archive.making import Made, make
-from dicomweb.archive.parts import Part
 from dicomweb.archive.pictures import Manner
 from dicomweb.archive.rendered import plan_rendered
 from dicomweb.archive.rendered_plan import RenderedPlan
@@ -77,6 +75,8 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
     if warnings := [*plan.warnings, *([] if made.complete else [_INCOMPLETE]), *unsupported(asked)]:
         headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
     if made.rest is not None:
+        if request.method == "HEAD":
+            await made.close()
         return _stream(request, plan, made, headers, status)
     return answer_parts(request, made.parts, multipart=plan.multipart, headers=headers, status=status)
 
@@ -122,19 +122,10 @@ def _stream(
 ) -> Streamed:
     return related_stream(
         request.state.archive,
-        _chained(made),
+        made.all_parts(),
         base=base_url(request),
         root_type=plan.root_type,
         seed=headers["ETag"].encode(),
         headers=headers,
         status=status,
     )
-
-
-async def _chained(made: Made) -> AsyncIterator[Part]:
-    for part in made.parts:
-        yield part
-    if made.rest is not None:
-        async with aclosing(made.rest):
-            async for part in made.rest:
-                yield part

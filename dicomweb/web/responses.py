@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Body, Literal, Part, Segment, body_length, cut, is_seekable
-from dicomweb.archive.reading import closing, read_body, read_stream
+from dicomweb.archive.reading import Resumed, closing, read_body, read_stream
 from dicomweb.errors import ClientGone
 from dicomweb.protocol import multipart, ranges
 
@@ -45,7 +45,7 @@ class Streamed:
         """The same response, its first chunk made: what cannot be made fails here, where there is still
         another answer."""
         first = await anext(self.chunks, b"")
-        return replace(self, chunks=_after(first, self.chunks))
+        return replace(self, chunks=Resumed(first, self.chunks))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with closing(self.chunks):
@@ -107,13 +107,6 @@ async def _first_piece(pieces: AsyncIterator[bytes], gone: asyncio.Future[None])
         if not making.done():
             making.cancel()
             await asyncio.gather(making, return_exceptions=True)
-
-
-async def _after(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async with closing(chunks):
-        yield first
-        async for chunk in chunks:
-            yield chunk
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -227,11 +220,12 @@ def related_stream(
 
     async def segments() -> AsyncIterator[Segment]:
         first = True
-        async for part in parts:
-            yield Literal(_part_header(boundary, part, base, first=first))
-            first = False
-            for segment in part.body:
-                yield segment
+        async with closing(parts):
+            async for part in parts:
+                yield Literal(_part_header(boundary, part, base, first=first))
+                first = False
+                for segment in part.body:
+                    yield segment
         yield Literal(multipart.closing(boundary))
 
     found = {**headers, "Content-Type": multipart.related_content_type(root_type, boundary)}

@@ -145,7 +145,7 @@ async def test_work_ends_when_the_last_who_waits_leaves(tmp_path: Path) -> None:
 
 @on_a_loop
 async def test_who_leaves_as_the_work_is_ended_has_left(tmp_path: Path) -> None:
-    """Its own cancellation must not become an error of the archive: whoever cancelled it waits for its end."""
+    """Its own cancellation must not become an error of the archive: who cancelled it waits for its end."""
     make, archive = Maker(), archive_of(tmp_path)
     waiter = asyncio.ensure_future(derived(archive, (1,), make))
     await make.working.wait()

@@ -364,7 +364,7 @@ def test_one_of_several_waiters_may_leave() -> None:
 
 
 def test_a_waiter_that_leaves_as_the_server_stops_has_left() -> None:
-    """Its own cancellation must not become an error of the archive: whoever cancelled it waits for its end."""
+    """Its own cancellation must not become an error of the archive: who cancelled it waits for its end."""
 
     async def scenario(workers: PixelWorkers) -> None:
         waiter = asyncio.create_task(good(workers))
