@@ -6,6 +6,7 @@ refers to them; series as the state refers to them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -13,6 +14,7 @@ from itertools import chain, groupby
 import orjson
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.derived import derived
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import InstanceSource, contents, instance_pages, instance_source, one_metadata
 from dicomweb.dicom.target import Target
@@ -169,28 +171,37 @@ _NOWHERE = FramePlace("", (), None, (0.0, 0.0, 1.0), None)
 async def _places(archive: Archive, sources: Iterable[InstanceSource]) -> dict[int, list[FramePlace]]:
     """Where the frames of instances lie, by instance row."""
     found: dict[int, list[FramePlace]] = {}
-    rows: list[int] = []
+    pending: list[InstanceSource] = []
     read: list[bytes] = []
-    for row in dict.fromkeys(source.instance_row for source in sources):
-        metadata = await one_metadata(archive.pool, row)
+    for source in {source.instance_row: source for source in sources}.values():
+        metadata = await one_metadata(archive.pool, source.instance_row)
         if metadata is None:
             raise Unavailable("An image was deleted while it was read.", retry_after=1)
-        rows.append(row)
+        pending.append(source)
         read.append(metadata)
-        if len(rows) == _MOST_READ or sum(map(len, read)) > _MOST_READ_BYTES:
-            found.update(await _read(archive, rows, read))
-            rows, read = [], []
-    found.update(await _read(archive, rows, read))
+        if len(pending) == _MOST_READ or sum(map(len, read)) > _MOST_READ_BYTES:
+            found.update(await _read(archive, pending, read))
+            pending, read = [], []
+    found.update(await _read(archive, pending, read))
     return found
 
 
 async def _read(
-    archive: Archive, rows: Sequence[int], metadata: Sequence[bytes]
+    archive: Archive, sources: Sequence[InstanceSource], metadata: Sequence[bytes]
 ) -> dict[int, list[FramePlace]]:
-    if not rows:
+    if not sources:
         return {}
-    places = orjson.loads(await archive.workers.run("frame_places", {}, metadata))
-    return {row: [FramePlace.of(one) for one in ones] for row, ones in zip(rows, places, strict=True)}
+
+    async def make() -> bytes:
+        return await archive.workers.run("frame_places", {}, metadata)
+
+    text = await derived(archive, [*sources, "frame places"], make)
+    places = await asyncio.to_thread(_parsed, text)
+    return {source.instance_row: ones for source, ones in zip(sources, places, strict=True)}
+
+
+def _parsed(text: bytes) -> list[list[FramePlace]]:
+    return [[FramePlace.of(one) for one in ones] for ones in orjson.loads(text)]
 
 
 def by_image(frames: Iterable[StatedFrame]) -> Iterable[tuple[InstanceSource, Iterable[StatedFrame]]]:
