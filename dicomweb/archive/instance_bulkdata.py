@@ -23,6 +23,10 @@ _PIXEL_DATA = ("7FE00008", "7FE00009", "7FE00010")
 _HELD_PARTS = 2048
 
 
+class NoBulkdata(NotFound):
+    """The target is there, and none of its values is bulkdata."""
+
+
 @dataclass(slots=True)
 class _Survey:
     """What is below a target. damaged: instances whose values cannot be read. parts: how many, as stored."""
@@ -36,7 +40,7 @@ async def plan_instance_bulkdata(archive: Archive, target: Target, accept: Accep
     """Choose the form of every bulkdata value below the target, or of its pixel data alone.
 
     accept: of Resource.BULKDATA or Resource.PIXELDATA. An instance has one pixel data at most, which may go
-    out as a single part (G-36). Raises NotFound, Gone, NotAcceptable, BlobMissing.
+    out as a single part (G-36). Raises NotFound (NoBulkdata), Gone, NotAcceptable, BlobMissing.
     """
     found = await contents(archive.pool, archive.tenant_id, target)
     only_pixels = accept.resource is Resource.PIXELDATA
@@ -67,7 +71,7 @@ async def _survey(archive: Archive, target: Target, found: Contents, only_pixels
     if not survey.forms and survey.damaged:
         raise BlobMissing("The stored bytes of the target are damaged or missing.")
     if not survey.forms:
-        raise NotFound("The target has no pixel data." if only_pixels else "The target has no bulkdata.")
+        raise NoBulkdata("The target has no pixel data." if only_pixels else "The target has no bulkdata.")
     return survey
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.instance_bulkdata import plan_instance_bulkdata
+from dicomweb.archive.instance_bulkdata import NoBulkdata, plan_instance_bulkdata
 from dicomweb.archive.retrieve import RetrievePlan, plan_instances
 from dicomweb.dicom.target import Target
 from dicomweb.errors import NotAcceptable
@@ -36,7 +36,7 @@ async def _plan(request: Request, archive: Archive, target: Target) -> RetrieveP
         try:
             accept = acceptable(request, negotiate.Resource.BULKDATA)
             return await plan_instance_bulkdata(archive, target, accept)
-        except NotAcceptable:
+        except (NotAcceptable, NoBulkdata):
             raise NotAcceptable(
                 refusal.message, available=[*refusal.available, APPLICATION_ZIP], hint=refusal.hint
             ) from None

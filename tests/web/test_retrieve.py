@@ -106,7 +106,18 @@ def test_bytes_of_an_instance_are_its_bulkdata(client: Client) -> None:
     assert client.get(_path(data), 'multipart/related; type="image/png"').status_code == 406
     bare = make_instance(with_pixels=False)
     client.store(bare)
-    assert client.get(_path(bare), DECODED).status_code == 404
+    assert client.get(_path(bare), DECODED).status_code == 406
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", "application/octet-stream"])
+def test_an_instance_without_bulkdata_is_there_all_the_same(client: Client, accept: str) -> None:
+    data = make_instance(with_pixels=False)
+    client.store(data)
+    response = client.get(_path(data), accept)
+    assert response.status_code == 406
+    assert any("application/dicom" in media_type for media_type in response.json()["available"])
+    missing = _path(data).rpartition("/")[0] + "/1.2.3"
+    assert client.get(missing, "application/octet-stream").status_code == 404
 
 
 def test_a_study_comes_in_order_with_its_length_and_any_range_of_it(client: Client) -> None:
