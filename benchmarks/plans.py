@@ -22,9 +22,9 @@ MOST_ROWS = 4 * (REMAINING_CAP + _PAGE)
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """What one search did. scans: the tables and indexes it read. rows: that it read there, dropped ones too.
+    """What one search did. scans: the tables and indexes it read.
 
-    blocks: of 8 KiB, that it touched.
+    rows: rows and index entries that it read there, dropped ones too. blocks: of 8 KiB, that it touched.
     """
 
     query: str

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from benchmarks.measure import Result
 from benchmarks.report import Report
 
+_COLOURS = colormaps["tab20"]
+# From here on, so that noise in a flat line does not fill the plot.
+_LEAST_MS = 0.1
 # Rows whose answers are long enough to be a matter of bytes.
 _MANY_MEGABYTES = 0.1
 
@@ -31,15 +36,21 @@ def _growth(report: Report) -> Figure:
         names = dict.fromkeys(one.case.name for one in report.results if one.megabytes < _MANY_MEGABYTES)
         for number, name in enumerate(names):
             rows = [one for one in report.results if one.case.name == name]
-            _line(axes, rows, "archive", attribute, f"C{number}", name)
-            _line(axes, rows, "peer", attribute, f"C{number}", "")
+            _line(axes, rows, "archive", attribute, _COLOURS(number), name)
+            _line(axes, rows, "peer", attribute, _COLOURS(number), "")
         axes.set(xscale="log", yscale="log", xlabel="studies", title=title)
+        axes.set_xticks(report.sizes, [f"{size:,}" for size in report.sizes])
+        axes.set_xticks([], minor=True)
+        axes.set_ylim(bottom=_LEAST_MS, top=max(1.0, axes.get_ylim()[1]))
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(fontsize="x-small", title="archive; the peer's lines are dashed")
+    title = "archive; the peer's lines are dashed"
+    figure.axes[1].legend(fontsize="x-small", title=title, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
-def _line(axes: Axes, rows: Sequence[Result], who: str, attribute: str, colour: str, label: str) -> None:
+def _line(
+    axes: Axes, rows: Sequence[Result], who: str, attribute: str, colour: ColorType, label: str
+) -> None:
     points = [
         (row.studies, getattr(figures, attribute))
         for row in rows

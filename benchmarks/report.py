@@ -158,7 +158,7 @@ def _notes(rows: Sequence[Result]) -> Iterator[str]:
 def _plans(plans: Sequence[SearchPlan]) -> Iterator[str]:
     yield f"A search may touch {MOST_ROWS:,} rows: its page, the capped count beyond it, and their joins."
     yield ""
-    yield _line(("level", "query", "rows touched", "bounded", "blocks", "ms", "scans"))
+    yield _line(("level", "query", "rows and entries", "bounded", "blocks", "ms", "scans"))
     yield _line(("---", "---", "---:", "---", "---:", "---:", "---"))
     for plan in plans:
         yield _line(
