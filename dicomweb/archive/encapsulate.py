@@ -18,7 +18,7 @@ from dicomweb.archive.sources import dataset_range, decoded_layout_of, frame_syn
 from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.lookup import InstanceSource, one_metadata
 from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header
-from dicomweb.dicom.offset_tables import ITEM_HEADER, offset_tables
+from dicomweb.dicom.fragments import ITEM_HEADER, first_item, tables_of
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.pixels.codestream import probe
 from dicomweb.pixels.transcode import encoded_attributes, native_length
@@ -40,14 +40,14 @@ async def encapsulated(
         async with aclosing(transcoded_frames(archive, source, layout, transfer_syntax_uid)) as frames:
             async for frame in frames:
                 await spool.append(frame)
-        tables = await asyncio.to_thread(offset_tables, spool.lengths)
+        tables = await asyncio.to_thread(tables_of, spool.lengths)
         changes = await _changes(archive, source, layout, transfer_syntax_uid, sum(spool.lengths))
         if tables.offsets:
             changes |= {"7FE00001": tables.offsets, "7FE00002": tables.lengths}
         async for chunk in explicit(archive, source, start, layout.element_offset, changes):
             yield chunk
         yield element_header(_PIXEL_DATA, "OB", UNDEFINED_LENGTH)
-        yield ITEM_HEADER.pack(0xFFFE, 0xE000, len(tables.basic)) + tables.basic
+        yield first_item(tables.basic)
         async for chunk in spool.fragments():
             yield chunk
     yield ITEM_HEADER.pack(0xFFFE, 0xE0DD, 0)

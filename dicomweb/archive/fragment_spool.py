@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.spool import Spool
-from dicomweb.dicom.offset_tables import fragment
+from dicomweb.dicom.fragments import fragment
 
 _CHUNK = 1 << 20
 

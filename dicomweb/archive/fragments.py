@@ -11,9 +11,8 @@ from dicomweb.archive.reading import closing
 from dicomweb.archive.sources import indexed
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.encapsulation import FragmentReader
+from dicomweb.dicom.fragments import ITEM_HEADER, ITEM_TAG
 
-_ITEM = b"\xfe\xff\x00\xe0"
-_ITEM_HEADER_SIZE = 8
 # Each costs a read. A video has one fragment, or one for every four gigabytes; few are cut finer.
 _MOST_FRAGMENTS = 1024
 
@@ -29,12 +28,12 @@ async def fragment_stretches(
     end = offset + length
     found: list[Stretch] = []
     items = 0
-    while end - offset >= _ITEM_HEADER_SIZE and items <= _MOST_FRAGMENTS:
-        header = indexed(source, offset, _ITEM_HEADER_SIZE)
+    while end - offset >= ITEM_HEADER.size and items <= _MOST_FRAGMENTS:
+        header = indexed(source, offset, ITEM_HEADER.size)
         tag_and_length = await archive.blobs.read(header.key, header.offset, header.length)
-        if tag_and_length[:4] != _ITEM:
+        if tag_and_length[:4] != ITEM_TAG:
             break
-        offset += _ITEM_HEADER_SIZE
+        offset += ITEM_HEADER.size
         item_length = min(int.from_bytes(tag_and_length[4:], "little"), end - offset)
         if items and item_length:
             found.append(indexed(source, offset, item_length))

@@ -13,7 +13,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.fragment_spool import fragment_spool
 from dicomweb.archive.uploads import Uploads
 from dicomweb.blobs.memory import MemoryBlobs
-from dicomweb.dicom.offset_tables import fragment
+from dicomweb.dicom.fragments import fragment
 from dicomweb.errors import Unavailable
 from dicomweb.settings import Settings
 

@@ -96,7 +96,8 @@ def test_the_rest_of_an_answer_ends_without_being_read() -> None:
                 ended = True
 
         rest = outcomes()
-        made = Made([await anext(rest)], rest, True)
+        assert isinstance(await anext(rest), Part)
+        made = Made([Part("text/plain", [])], rest, True)
         made.all_parts()
         await made.close()
         assert ended

@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from pydicom.encaps import generate_frames
 
-from dicomweb.dicom import offset_tables
+from dicomweb.dicom import fragments
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_LITTLE,
     DEFLATED_FRAMES,
@@ -342,7 +342,7 @@ def test_offsets_beyond_32_bits_go_into_the_extended_offset_table(
     """As if 100 bytes were beyond 32 bits: our own index reads it back."""
     path = stored(client, **KINDS["16 bit, three frames"])
     plain = got(client, path, EXPLICIT_LITTLE).PixelData
-    monkeypatch.setattr(offset_tables, "_LONGEST", 100)
+    monkeypatch.setattr(fragments, "_LARGEST_OFFSET", 100)
     response = client.get(path, f"application/dicom; transfer-syntax={JLS}")
     monkeypatch.undo()
     coded = pydicom.dcmread(io.BytesIO(response.content))
