@@ -18,7 +18,7 @@ from dicomweb.archive.spool import Spool
 from dicomweb.archive.through_thread import threaded
 from dicomweb.archive.uploaded_parts import UploadedPart, UploadedParts
 from dicomweb.dicom.received_model import Attributes, identified
-from dicomweb.errors import InvalidDicom, TooLarge
+from dicomweb.errors import InvalidDicom, InvalidRequest, TooLarge
 from dicomweb.protocol.multipart import PARTS
 from dicomweb.protocol.store_parts import PartHeader, PartKind
 
@@ -36,6 +36,7 @@ class MetadataUpload:
         self._header = PartHeader(PartKind.BULKDATA, "")
         self._begin = 0
         self._documents: list[Document] = []
+        self._unreadable: list[InvalidRequest] = []
         self._parts = UploadedParts(base_url)
 
     async def begin(self, header: PartHeader) -> None:
@@ -50,7 +51,7 @@ class MetadataUpload:
         await self._spool.write(data)
 
     async def end(self) -> None:
-        """The part is whole. Raises InvalidRequest for JSON that is none, TooLarge."""
+        """The part is whole. Raises TooLarge."""
         assert self._spool is not None
         header, begin, length = self._header, self._begin, self._spool.size - self._begin
         if header.kind is PartKind.BULKDATA:
@@ -58,18 +59,31 @@ class MetadataUpload:
             self._parts.add(header.location, part)
             return
         await self._spool.flush()
-        await asyncio.to_thread(self._find_documents, self._spool, length)
+        try:
+            self._documents += await asyncio.to_thread(self._found, self._spool, length)
+        except InvalidRequest as error:
+            self._unreadable.append(error)
 
-    def _find_documents(self, spool: Spool, length: int) -> None:
+    def _found(self, spool: Spool, length: int) -> list[Document]:
+        """The instances of a part: none of one that is cut off."""
+        found: list[Document] = []
         for document in documents(spool, self._header, self._begin, length):
-            self._documents.append(document)
-            if len(self._documents) > PARTS:
+            found.append(document)
+            if len(self._documents) + len(found) > PARTS:
                 raise TooLarge("The metadata holds too many instances.", hint="Send several requests.")
+        return found
 
-    async def store(self, ingest: Ingest) -> None:
-        """Hand every instance to the archive; one that cannot be made fails alone."""
+    async def store(self, ingest: Ingest, *, alone: bool = True) -> None:
+        """Hand every instance to the archive; one that cannot be made fails alone (S-15).
+
+        alone: there is nothing else in the request. Raises InvalidRequest where no part of it can be read.
+        """
         if self._spool is None:
             return
+        if self._unreadable and alone and not self._documents:
+            raise self._unreadable[0]
+        for error in self._unreadable:
+            ingest.refuse_part(InvalidDicom(error.message))
         await self._spool.flush()
         growth = Growth(self._spool.size, self._archive.settings.inflate_ratio)
         for document in self._documents:

@@ -49,7 +49,7 @@ def json_objects(chunks: Iterable[bytes]) -> Iterator[JsonObject]:
 @dataclass(slots=True)
 class _Splitter:
     """level: of brackets. top: the level at which data sets begin, 1 within an array; None before the first
-    bracket. string: offset of the string that is open, or -1."""
+    bracket. string: offset of the string that is open, or -1. commas: between data sets, found: of these."""
 
     offset: int = 0
     level: int = 0
@@ -58,6 +58,8 @@ class _Splitter:
     begin: int = 0
     string: int = -1
     escaped: bool = False
+    commas: int = 0
+    found: int = 0
     long_strings: list[tuple[int, int]] = field(default_factory=list)
 
     def feed(self, chunk: bytes) -> Iterator[JsonObject]:
@@ -70,14 +72,20 @@ class _Splitter:
                 continue
             found = _OUTSIDE.search(chunk, position)
             end = found.start() if found else len(chunk)
-            if self.level <= (self.top or 0) and chunk[position:end].strip(_BETWEEN):
-                raise _not_json()
+            if self.level <= (self.top or 0):
+                self._between(chunk[position:end])
             if found is None:
                 break
             position = end + 1
             if (complete := self._token(found[0], self.offset + end)) is not None:
                 yield complete
         self.offset += len(chunk)
+
+    def _between(self, text: bytes) -> None:
+        """What stands before, between and after data sets."""
+        if text.strip(_BETWEEN):
+            raise _not_json()
+        self.commas += text.count(b",")
 
     def _in_string(self, chunk: bytes, position: int) -> int:
         """Go on to the end of the string, or of the chunk."""
@@ -115,6 +123,9 @@ class _Splitter:
         elif self.level == self.top and token == b"[":
             raise _not_json()
         if self.level == self.top:
+            if self.commas != self.found:
+                raise _not_json()
+            self.found += 1
             self.begin, self.long_strings = place, []
         self.level += 1
         if self.level > _DEEPEST:
@@ -131,6 +142,8 @@ class _Splitter:
     def close(self) -> None:
         if not self.ended:
             raise InvalidRequest("The metadata is cut off, or no JSON.", hint=_HINT)
+        if self.commas != max(self.found - 1, 0):
+            raise _not_json()
 
 
 _HINT = "Send one JSON array with a data set of the DICOM JSON Model for each instance (PS3.18 F)."

@@ -138,6 +138,7 @@ class _Related:
         self._reader = RelatedReader(body.boundary, part_header_bytes=part_header_bytes)
         self._into: Ingest | MetadataUpload | None = None
         self._parts = 0
+        self._instances = 0
 
     async def feed(self, chunk: bytes) -> None:
         for event in self._reader.feed(chunk):
@@ -164,6 +165,7 @@ class _Related:
     async def _target(self, headers: Mapping[str, str]) -> Ingest | MetadataUpload:
         header = part_header(headers, self._root_type)
         if header.kind is PartKind.PART10:
+            self._instances += 1
             return self._ingest
         if self._root_type not in METADATA_TYPES:  # not stated (V-15): from here on it is known
             self._root_type = header.media_type
@@ -181,7 +183,7 @@ class _Related:
         self._reader.close()
         if self._parts == 0:
             raise InvalidRequest("The multipart body holds no part.")
-        await self._metadata.store(self._ingest)
+        await self._metadata.store(self._ingest, alone=not self._instances)
 
     def drop(self) -> None:
         self._metadata.close()

@@ -66,6 +66,14 @@ def test_what_is_no_array_of_objects_is_refused_and_nothing_else_happens(text: b
         assert text[one.offset + one.length - 1 : one.offset + one.length] == b"}"
 
 
+@pytest.mark.parametrize(
+    "text", [b"[{}{}]", b"[{},,{}]", b"[,{}]", b"[{},]", b",{}", b"{},", b"[{}],", b"[,]"]
+)
+def test_commas_stand_between_objects(text: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        list(json_objects([text]))
+
+
 def test_long_strings_are_left_where_they_are() -> None:
     long = "x" * LONG_STRING + '\\"'
     text = json.dumps([{"a": long, "b": "short"}, {"c": long}]).encode()

@@ -242,15 +242,35 @@ def test_bulkdata_that_nothing_refers_to_is_told(client: Client) -> None:
     assert is_stored(client, good)
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"no JSON", b"[", b'[{"00080018": {"vr": "UI"}}', b'"text"', b"[[]]", b"{}{}"]
-)
-def test_metadata_that_is_no_json_array_stores_nothing(client: Client, text: bytes) -> None:
+NO_JSON = (b"", b"no JSON", b"[", b'[{"00080018": {"vr": "UI"}}', b'"text"', b"[[]]", b"{}{}", b"[{}{}]")
+
+
+@pytest.mark.parametrize("text", NO_JSON)
+def test_metadata_that_is_no_json_array_fails_alone(client: Client, text: bytes) -> None:
     good = make_metadata()
     body = related(*metadata_parts([good]), ({"Content-Type": JSON}, text))
     headers = {"Content-Type": f'multipart/related; type="{JSON}"; boundary=BOUNDARY'}
+    response = client.request("POST", "/studies", content=body, headers=headers)
+    assert response.status_code == 202, response.text
+    assert len(failures(response)) == 1
+    assert is_stored(client, good)
+
+
+@pytest.mark.parametrize("text", NO_JSON)
+def test_a_request_without_any_metadata_that_is_json_is_refused(client: Client, text: bytes) -> None:
+    headers = {"Content-Type": f'multipart/related; type="{JSON}"; boundary=BOUNDARY'}
+    body = related(({"Content-Type": JSON}, text))
     assert client.request("POST", "/studies", content=body, headers=headers).status_code == 400
-    assert not is_stored(client, good)
+    response = client.request("POST", "/studies", content=text, headers={"Content-Type": JSON})
+    assert response.status_code == 400
+
+
+def test_a_part_that_is_cut_off_stores_none_of_its_instances(client: Client) -> None:
+    lost, good = make_metadata(), make_metadata()
+    body = related(*metadata_parts([good]), ({"Content-Type": JSON}, orjson.dumps([lost])[:-1]))
+    headers = {"Content-Type": f'multipart/related; type="{JSON}"; boundary=BOUNDARY'}
+    assert client.request("POST", "/studies", content=body, headers=headers).status_code == 202
+    assert (is_stored(client, lost), is_stored(client, good)) == (False, True)
 
 
 @pytest.mark.parametrize("form", [JSON, XML])
