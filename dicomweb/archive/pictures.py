@@ -20,12 +20,12 @@ from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.presentation import STATE_PATH, display_with_presentation_state
-from dicomweb.pixels.rendering.request import RenderRequest
+from dicomweb.pixels.rendering.request import LARGEST_ANIMATION, MOST_ANIMATED, RenderRequest
+from dicomweb.pixels.rendering.timing import frame_milliseconds
 from dicomweb.protocol.rendered_forms import Rendering
 from dicomweb.protocol.rendered_query import RenderedQuery
 
-# Of an animation, whose frames are all held by one worker while it is made.
-_MOST_ANIMATED_FRAMES = 1000
+# Of the pictures of an animation, which are all held while it is made.
 _MOST_ANIMATED_BYTES = 256 << 20
 # Of what documents and videos begin with: a page is drawn of the whole document.
 _LONGEST_DOCUMENT = 128 << 20
@@ -111,27 +111,46 @@ async def _image(showing: Showing) -> bytes:
     if viewport is not None and not viewport.shows(layout.rows, layout.columns):
         raise InvalidRequest("The part of the image that the viewport names lies outside it.")
     displays = await _displays(showing)
+    if len(displays) == 1:
+        return await _still(showing, request, showing.numbers[0], displays[0])
+    # One after the other, so that no more than one frame is ever held.
+    request, most_pixels = replace(request, media_type="image/png"), LARGEST_ANIMATION // len(displays)
+    pictures: list[bytes] = []
+    for number, display in zip(showing.numbers, displays, strict=True):
+        pictures.append(await _still(showing, request, number, display, most_pixels=most_pixels))
+        if sum(map(len, pictures)) > _MOST_ANIMATED_BYTES:
+            raise DecodeFailed("The pictures are too large for one animation.")
+    parameters = {
+        "media_type": showing.media_type,
+        "milliseconds": [frame_milliseconds(display["attributes"]) for display in displays],
+    }
+    return await subject.archive.workers.run("animate", parameters, pictures)
+
+
+async def _still(
+    showing: Showing,
+    request: RenderRequest,
+    number: int,
+    display: dict[str, Any],
+    **bounds: int,
+) -> bytes:
+    """The picture of a frame. bounds: most_pixels, of one of many."""
+    subject = showing.subject
+    assert subject.layout is not None, "only images have frames"
     parameters: dict[str, Any] = {
-        "layout": asdict(layout),
+        "layout": asdict(subject.layout),
         "transfer_syntax_uid": subject.frame_syntax_uid,
+        "display": display,
         "request": request.to_parameters(),
+        **bounds,
     }
 
     async def buffers() -> list[bytes]:
-        frames, bulk = [], []
-        for number, display in zip(showing.numbers, displays, strict=True):
-            frames.append(await subject.frame(number))
-            bulk += await bulk_of(subject, showing.state, bulk_paths(display))
-            if len(displays) > 1 and sum(map(len, frames)) + sum(map(len, bulk)) > _MOST_ANIMATED_BYTES:
-                raise DecodeFailed("The frames are too large for one animation.")
-        return frames + bulk
+        frame = await subject.frame(number)
+        return [frame, *await bulk_of(subject, showing.state, bulk_paths(display))]
 
-    if len(displays) == 1:
-        job, parameters["display"] = "render", displays[0]
-    else:
-        job, parameters["displays"] = "animate", displays
-    length = decoded_length(layout, subject.frame_syntax_uid)
-    return await subject.archive.workers.run(job, parameters, buffers, result_bytes=length)
+    length = decoded_length(subject.layout, subject.frame_syntax_uid)
+    return await subject.archive.workers.run("render", parameters, buffers, result_bytes=length)
 
 
 async def bulk_of(image: Subject, state: Subject | None, paths: Sequence[str]) -> list[bytes]:
@@ -148,8 +167,8 @@ async def bulk_of(image: Subject, state: Subject | None, paths: Sequence[str]) -
 async def _displays(showing: Showing) -> list[dict[str, Any]]:
     """What the pictures of its frames need of the metadata."""
     numbers, state = showing.numbers, showing.state
-    if len(numbers) > _MOST_ANIMATED_FRAMES:
-        raise DecodeFailed(f"An animation has at most {_MOST_ANIMATED_FRAMES} frames.")
+    if len(numbers) > MOST_ANIMATED:
+        raise DecodeFailed(f"An animation has at most {MOST_ANIMATED} frames.")
     displays = [await showing.subject.display(number) for number in numbers]
     if state is None:
         return displays

@@ -254,8 +254,8 @@ async def _animation(
     pictures = [
         await _view(plan, file, window, plan.camera.swivelled(angle), "image/png") for angle in swivel.angles
     ]
-    parameters = {"media_type": media_type, "milliseconds": 1000 / swivel.rate}
-    return await plan.archive.workers.run("volume_animation", parameters, pictures)
+    parameters = {"media_type": media_type, "milliseconds": [1000 / swivel.rate] * len(pictures)}
+    return await plan.archive.workers.run("animate", parameters, pictures)
 
 
 async def _annotation(plan: VolumePlan, window: dict[str, Any] | None) -> tuple[str, ...]:

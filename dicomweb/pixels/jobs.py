@@ -22,7 +22,7 @@ JOBS: dict[str, str] = {
     "outline": "dicomweb.pixels.metadata_jobs:outline_job",
     "frame_places": "dicomweb.pixels.metadata_jobs:places_job",
     "render": "dicomweb.pixels.rendering.render:render",
-    "animate": "dicomweb.pixels.rendering.render:animate",
+    "animate": "dicomweb.pixels.rendering.animation:animate",
     "blend": "dicomweb.pixels.rendering.layers:blend",
     "subtract": "dicomweb.pixels.rendering.subtraction:subtract",
     "transcode": "dicomweb.pixels.transcode:transcode_job",
@@ -38,7 +38,6 @@ JOBS: dict[str, str] = {
     "volume_slice": "dicomweb.pixels.volume.samples:slice_job",
     "volume_window": "dicomweb.pixels.volume.view:window_job",
     "volume_view": "dicomweb.pixels.volume.view:view_job",
-    "volume_animation": "dicomweb.pixels.volume.view:animation_job",
 }
 """Job name -> "module:function"."""
 

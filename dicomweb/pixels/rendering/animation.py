@@ -1,19 +1,34 @@
-"""Several pictures as one that moves for ever. Each picture is a frame of it, also where nothing moves."""
+"""Several pictures as one that moves for ever. Each picture is a frame of it, also where nothing moves.
+
+The job "animate": parameters {"media_type", "milliseconds": that each is shown}; buffers: the pictures as
+PNG, which the jobs that draw have made one by one: nobody ever holds all the frames that they are made of.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import accumulate, pairwise
+from typing import Any
 
 from PIL import GifImagePlugin, Image, ImageChops
 
 from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.rendering.request import LARGEST_ANIMATION
 
 Picture = Image.Image
 
 # Below 20 ms browsers take a GIF for one that forgot its time, and show it at 10 a second.
 _SHORTEST, _LONGEST = 20.0, 60_000.0
+
+
+def animate(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """As the head of the module says. Raises DecodeFailed."""
+    pictures = [Image.open(BytesIO(buffer), formats=["PNG"]) for buffer in buffers]
+    # Who asked for pictures of a number kept within it, but for sides that were rounded up.
+    if sum(picture.width * picture.height for picture in pictures) > 2 * LARGEST_ANIMATION:
+        raise DecodeFailed("The frames are too large for one animation.")
+    return encode_animation(pictures, parameters["media_type"], parameters["milliseconds"])
 
 
 def encode_animation(pictures: Sequence[Picture], media_type: str, milliseconds: Sequence[float]) -> bytes:

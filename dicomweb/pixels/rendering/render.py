@@ -1,15 +1,14 @@
-"""The jobs "render" and "animate": frames of an instance to a picture, in a worker.
+"""The job "render": a frame of an instance to a picture, in a worker.
 
-"render": parameters {"layout": asdict(PixelLayout), "transfer_syntax_uid": of the frame, "display":
-display_of(...), "request": RenderRequest.to_parameters()}; buffers: the codestream or native little-endian
-frame, then the values of bulk_paths(display), b"" for one that cannot be had.
-"animate": the same with "displays", one a frame, instead of "display"; buffers: all frames, then the bulk
-values of the first display, of the second, and so on.
+Parameters {"layout": asdict(PixelLayout), "transfer_syntax_uid": of the frame, "display": display_of(...),
+"request": RenderRequest.to_parameters(), "most_pixels": of a picture of many, else left out}; buffers: the
+codestream or native little-endian frame, then the values of bulk_paths(display), b"" for one that cannot be
+had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -17,7 +16,6 @@ from PIL import Image
 
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, InvalidRequest
-from dicomweb.pixels.rendering.animation import encode_animation
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour import (
     Levels,
@@ -37,27 +35,25 @@ from dicomweb.pixels.rendering.graphics import with_graphics
 from dicomweb.pixels.rendering.grayscale import grayscale_levels
 from dicomweb.pixels.rendering.overlays import Mask, overlay_masks, shutter_mask
 from dicomweb.pixels.rendering.placement import placement_of
-from dicomweb.pixels.rendering.request import LARGEST_ANIMATION, LARGEST_PICTURE, RenderRequest, Window
+from dicomweb.pixels.rendering.request import LARGEST_PICTURE, RenderRequest, Window
 from dicomweb.pixels.rendering.samples import Pixels, words_of
 from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
-from dicomweb.pixels.rendering.timing import frame_milliseconds
 from dicomweb.pixels.rendering.values import Values
 
 _SOP_CLASS, _ICC_PROFILE = "00080016", "00282000"
 _PHOTOMETRIC, _PIXEL_PRESENTATION = "00280004", "00089205"
 _SHUTTER_GRAY, _SHUTTER_COLOUR = "00181622", "00181624"
-_MOST_FRAMES = 1000
 
 
-# --- jobs --------------------------------------------------------------------------------------------------
+# --- the job -----------------------------------------------------------------------------------------------
 
 
 def render(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """One frame as an encoded picture. Raises DecodeFailed."""
     request = RenderRequest.from_parameters(parameters["request"])
     frame, display = buffers[0], parameters["display"]
-    bulk = _bulk(display, buffers[1:])
-    picture = _picture(frame, parameters, display, bulk, request, LARGEST_PICTURE)
+    bulk = dict(zip(bulk_paths(display), buffers[1:], strict=False))
+    picture = _picture(frame, parameters, bulk, request)
     return encoded(picture, request, _own_profile(Values(display["attributes"], bulk), frame))
 
 
@@ -66,28 +62,6 @@ def encoded(picture: Image.Image, request: RenderRequest, own_profile: bytes) ->
     asked = request.icc_profile if request.media_type in PROFILED_MEDIA_TYPES else None
     picture, profile = with_profile(picture, asked, own_profile)
     return encode(burn_in(picture, request.annotation), request.media_type, request.quality, profile)
-
-
-def animate(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
-    """Several frames as a picture that moves. Raises DecodeFailed."""
-    request = RenderRequest.from_parameters(parameters["request"])
-    displays = parameters["displays"]
-    if not 0 < len(displays) <= _MOST_FRAMES:
-        raise DecodeFailed(f"An animation has one to {_MOST_FRAMES} frames.")
-    frames, bulk = buffers[: len(displays)], buffers[len(displays) :]
-    most_pixels = LARGEST_ANIMATION // len(displays)
-    pictures = []
-    for frame, display in zip(frames, displays, strict=True):
-        picture = _picture(frame, parameters, display, _bulk(display, bulk), request, most_pixels)
-        bulk = bulk[len(bulk_paths(display)) :]
-        pictures.append(burn_in(picture, request.annotation))
-    milliseconds = [frame_milliseconds(display["attributes"]) for display in displays]
-    return encode_animation(pictures, request.media_type, milliseconds)
-
-
-def _bulk(display: Mapping[str, Any], buffers: Sequence[bytes]) -> dict[str, bytes]:
-    """Bulk values by their path: the first of some buffers."""
-    return dict(zip(bulk_paths(display), buffers, strict=False))
 
 
 def _own_profile(values: Values, frame: bytes) -> bytes:
@@ -109,12 +83,11 @@ def _own_profile(values: Values, frame: bytes) -> bytes:
 def _picture(
     frame: bytes,
     parameters: Mapping[str, Any],
-    display: Mapping[str, Any],
     bulk: Mapping[str, bytes],
     request: RenderRequest,
-    most_pixels: int,
 ) -> Image.Image:
     """The frame drawn and placed, in the order of PS3.4 N.2, without annotation."""
+    display = parameters["display"]
     values = Values(display["attributes"], bulk)
     layout = PixelLayout(**parameters["layout"])
     try:
@@ -126,7 +99,7 @@ def _picture(
         pixel_aspect(values),
         request.viewport,
         thumbnail=request.thumbnail,
-        most_pixels=most_pixels,
+        most_pixels=parameters.get("most_pixels", LARGEST_PICTURE),
     )
     uid = parameters["transfer_syntax_uid"]
     if "presentation" in display:

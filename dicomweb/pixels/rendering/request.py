@@ -14,6 +14,8 @@ LARGEST_PICTURE = 64 << 20
 """Most pixels of a picture, whatever its shape."""
 LARGEST_ANIMATION = 128 << 20
 """Most pixels of all pictures of an animation; they are made smaller to keep within it."""
+MOST_ANIMATED = 1000
+"""Most frames of an animation."""
 DEFAULT_QUALITY = 90
 THUMBNAIL_SIDE = 128
 """Sides of the box that a thumbnail without a viewport fits in."""

@@ -1,4 +1,4 @@
-"""The jobs "volume_window", "volume_view" and "volume_animation": pictures of a volume file, in a worker.
+"""The jobs "volume_window" and "volume_view": pictures of a volume file, in a worker.
 
 A volume is {"path", "shape": (stored slices, rows, columns), "grid": asdict(Grid)}; its file holds 32-bit
 floats.
@@ -6,13 +6,11 @@ floats.
 slice, null where no stored window is wanted} -> {"center", "width", "function"}, or null.
 "volume_view": parameters {"volume", "raster": Raster.to_parameters(), "method", "window": null for the
 colours of CT, "inverted", "request": RenderRequest.to_parameters()} -> an encoded picture.
-"volume_animation": parameters {"media_type", "milliseconds"}; buffers: pictures as PNG -> the moving picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,6 @@ import orjson
 from PIL import Image
 
 from dicomweb.errors import DecodeFailed, InvalidRequest
-from dicomweb.pixels.rendering.animation import encode_animation
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour_space import with_profile
 from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
@@ -67,12 +64,6 @@ def view_job(parameters: dict[str, Any], _buffers: list[bytes]) -> bytes:
     asked = request.icc_profile if request.media_type in PROFILED_MEDIA_TYPES else None
     picture, profile = with_profile(picture, asked, b"")
     return encode(burn_in(picture, request.annotation), request.media_type, request.quality, profile)
-
-
-def animation_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
-    """As the head of the module says."""
-    pictures = [Image.open(BytesIO(buffer), formats=["PNG"]) for buffer in buffers]
-    return encode_animation(pictures, parameters["media_type"], [parameters["milliseconds"]] * len(pictures))
 
 
 def _levels(parameters: Mapping[str, Any]) -> Any:

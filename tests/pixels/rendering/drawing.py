@@ -16,9 +16,11 @@ from dicomweb.dicom.frame_index import unpack
 from dicomweb.dicom.part10 import Scan, scan
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
 from dicomweb.pixels.frame_bytes import frame_window, join_fragments, native_frame, swap_words
+from dicomweb.pixels.rendering.animation import animate
 from dicomweb.pixels.rendering.display import Display, bulk_paths, display_of
-from dicomweb.pixels.rendering.render import animate, render
+from dicomweb.pixels.rendering.render import render
 from dicomweb.pixels.rendering.request import RenderRequest
+from dicomweb.pixels.rendering.timing import frame_milliseconds
 from tests.builders import make_instance
 
 
@@ -58,19 +60,23 @@ class Drawable:
                 return data if little or value.vr == "OB" else swap_words(data, 16)
         return b""
 
-    def draw(self, index: int = 0, *, display: Display | None = None, **request: Any) -> bytes:
+    def draw(
+        self, index: int = 0, *, display: Display | None = None, most_pixels: int = 0, **request: Any
+    ) -> bytes:
         """The encoded picture of a frame, its parameters sent through JSON as they are to a worker."""
         display = display or display_of(self.attributes, index)
         parameters = self._parameters(RenderRequest(**request)) | {"display": display}
+        if most_pixels:
+            parameters["most_pixels"] = most_pixels
         buffers = [self.frame(index), *map(self.bulk, bulk_paths(display))]
         return render(orjson.loads(orjson.dumps(parameters)), buffers)
 
-    def animate(self, indexes: Sequence[int], **request: Any) -> bytes:
+    def animate(self, indexes: Sequence[int], *, media_type: str, **request: Any) -> bytes:
         """Frames as a picture that moves."""
+        pictures = [self.draw(index, media_type="image/png", **request) for index in indexes]
         displays = [display_of(self.attributes, index) for index in indexes]
-        parameters = self._parameters(RenderRequest(**request)) | {"displays": displays}
-        bulk = [self.bulk(path) for display in displays for path in bulk_paths(display)]
-        return animate(orjson.loads(orjson.dumps(parameters)), [*map(self.frame, indexes), *bulk])
+        times = [frame_milliseconds(display["attributes"]) for display in displays]
+        return animate({"media_type": media_type, "milliseconds": times}, pictures)
 
     def _parameters(self, request: RenderRequest) -> dict[str, Any]:
         assert self.scanned.pixel_layout is not None

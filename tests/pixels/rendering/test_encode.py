@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.rendering import animation
 from dicomweb.pixels.rendering.animation import ANIMATED_MEDIA_TYPES, encode_animation
 from dicomweb.pixels.rendering.annotation import KEYWORDS, annotation_lines
 from dicomweb.pixels.rendering.colour_space import NAMES, named_profile
@@ -203,6 +204,17 @@ def test_each_frame_is_shown_as_long_as_its_time_vector_says() -> None:
     assert frame_times({"FrameTimeVector": ["0", "100", "300", "50"]}, 4) == [100, 300, 50, 50]
     assert frame_times({"FrameTimeVector": ["0"]}, 2) == [100, 100]
     assert frame_times({"FrameTime": "50", "FrameTimeVector": ["0", "0", "-4"]}, 3) == [50, 50, 50]
+
+
+def test_a_picture_of_many_is_made_smaller() -> None:
+    image = made(**_options(_GRAY))
+    assert levels(image.draw(media_type="image/png", most_pixels=48 * 64 // 4)).shape == (24, 32)
+
+
+def test_pictures_too_large_for_one_animation_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(animation, "LARGEST_ANIMATION", 31)
+    with pytest.raises(DecodeFailed, match="large"):
+        made(**_options(_GRAY)).animate([0], media_type="image/gif")
 
 
 def frame_times(attributes: dict[str, Any], count: int) -> list[int]:

@@ -17,7 +17,7 @@ from dicomweb.pixels.rendering.request import RenderRequest, Viewport
 from dicomweb.pixels.volume.camera import Camera, oriented, raster_of, viewpoint
 from dicomweb.pixels.volume.grid import Grid
 from dicomweb.pixels.volume.vectors import dot, minus
-from dicomweb.pixels.volume.view import animation_job, view_job, window_job
+from dicomweb.pixels.volume.view import view_job, window_job
 from tests.pixels.volume.phantom import (
     AXIAL,
     CORONAL,
@@ -237,15 +237,3 @@ def test_a_volume_that_went_is_not_drawn(tmp_path: Path) -> None:
     Path(volume["path"]).unlink()
     with pytest.raises(DecodeFailed):
         _view(volume, grid, oriented("a", grid))
-
-
-def test_an_animation_holds_every_picture(tmp_path: Path) -> None:
-    grid, volume = volume_of(tmp_path, *scan(spacing=(6.0, 6.0), gaps=(6.0,)))
-    pictures = []
-    for angle in (-90, 0, 90):
-        picture, _ = _view(volume, grid, oriented("a", grid).swivelled(angle))
-        buffer = BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
-        pictures.append(buffer.getvalue())
-    data = animation_job({"media_type": "image/gif", "milliseconds": 50}, pictures)
-    assert getattr(Image.open(BytesIO(data)), "n_frames", 1) == 3
