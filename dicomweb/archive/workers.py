@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dicomweb.archive.cancellation import is_leaving
+from dicomweb.archive.turns import Turns
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, Unavailable
 from dicomweb.pixels.codecs import decoded_length
@@ -34,6 +35,8 @@ Buffers = Sequence[bytes] | Callable[[], Awaitable[Sequence[bytes]]]
 _JOBS_PER_WORKER = 256
 # Shared memory kept between jobs; a larger frame's is given back.
 _KEPT_BYTES = 16 << 20
+# A job that needs no more than this is short: a frame of CT, MR or a slide, a drawing, a text.
+_SHORT_BYTES = 8 << 20
 # Copies above this size would hold up the event loop and go through a thread.
 _COPY_INLINE = 4 << 20
 # A worker that someone else killed says nothing of the frame: it gets one more.
@@ -52,7 +55,7 @@ class PixelWorkers:
         self._idle_seconds = idle_seconds
         self._idle: list[_Worker] = []
         self._retiring: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(count)
+        self._turns = Turns(count)
         self._jobs: dict[Hashable, _Job] = {}
         self._closed = False
 
@@ -161,7 +164,7 @@ class PixelWorkers:
         return job
 
     async def _run(self, begun: asyncio.Event, task: _Task) -> bytes:
-        async with self._turns:
+        async with self._turns.turn(long=task.result_bytes > _SHORT_BYTES):
             begun.set()
             buffers = await self._got(task.buffers)
             self.refuse_beyond_memory(task.result_bytes + sum(map(len, buffers)))
