@@ -8,15 +8,13 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-import orjson
-
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.fragment_spool import fragment_spool
 from dicomweb.archive.frames import first_codestream, transcoded_frames
 from dicomweb.archive.reencode import explicit
 from dicomweb.archive.sources import dataset_range, decoded_layout_of, frame_syntax_uid
-from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.lookup import InstanceSource, one_metadata
+from dicomweb.archive.subjects import Subject
+from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header
 from dicomweb.dicom.fragments import ITEM_HEADER, first_item, tables_of
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -81,10 +79,7 @@ async def _changes(
 
 async def _former_compressions(archive: Archive, source: InstanceSource) -> tuple[str, str]:
     """Values of Lossy Image Compression Ratio and Method as they are stored: this one is appended to them."""
-    stored = await one_metadata(archive.pool, source.instance_row)
-    if stored is None:
-        return "", ""
-    attributes: dict[str, Any] = await asyncio.to_thread(lambda: orjson.loads(decompress(stored)))
+    attributes = await Subject(archive, source).attributes()
     return _text(attributes, _RATIO), _text(attributes, _METHOD)
 
 

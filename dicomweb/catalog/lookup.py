@@ -15,10 +15,9 @@ from struct import Struct
 from typing import Any, NoReturn
 
 import asyncpg
-import orjson
 
-from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.pool import Pool, lookup_connection
+from dicomweb.catalog.stored_json import read_stored
 from dicomweb.dicom.frame_index import ENTRY_SIZE, EncapsulatedFrame, unpack
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
@@ -369,7 +368,7 @@ async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) 
     if row is None:
         await raise_missing(pool, tenant_id, target)
     stored = row[_SOURCE_FIELDS]
-    place = orjson.loads(decompress(stored)).get(path) if stored is not None else None
+    place = (await read_stored(stored)).get(path) if stored is not None else None
     if place is None:
         raise NotFound("The instance has no bulkdata at this path.")
     vr, offset, length = place
@@ -381,7 +380,7 @@ async def document_properties(pool: Pool, instance_row: int) -> tuple[str, int |
     stored = await one_metadata(pool, instance_row)
     if stored is None:
         raise NotFound("The instance has been deleted meanwhile.")
-    attributes = orjson.loads(decompress(stored))
+    attributes = await read_stored(stored)
     length = _first(attributes, "00420015")
     return str(_first(attributes, "00420012") or ""), length if isinstance(length, int) else None
 
