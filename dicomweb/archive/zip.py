@@ -1,7 +1,8 @@
 """A study, series or instance as one ZIP archive, streamed (M-08).
 
 The catalog is read twice: once to know what the archive will hold and how long it is, once to send it, so
-that memory does not grow with it. What cannot be given is left out and listed in a file of the archive.
+that memory does not grow with it; but a DICOMDIR is one data set with two kilobytes for each instance, which
+are in memory until it is written. What cannot be given is left out and listed in a file of the archive.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ async def _files(
             if directory is not None:
                 await _enter(archive, directory, name, source, form)
     if directory is not None:
-        yield _file(_DICOMDIR, [Literal(directory.file())])
+        yield _file(_DICOMDIR, [Literal(await asyncio.to_thread(directory.file))])
     for file in survey.listing():
         yield file
 
@@ -173,17 +174,21 @@ async def _enter(
     stored = await one_metadata(archive.pool, source.instance_row)
     if stored is None:
         raise Unavailable("The instance was deleted while the archive was made.", retry_after=1)
-    attributes = await asyncio.to_thread(lambda: read_json(decompress(stored)))
     enter = partial(
         directory.add,
         file_id=name.split("/"),
         transfer_syntax_uid=form.transfer_syntax_uid,
         has_pixels=source.pixel_layout is not None,
     )
-    try:
-        enter(attributes)
-    except InvalidDicom:  # a value that no file can hold: the instance is entered by what names it
-        enter({tag: attributes[tag] for tag in _NAMES if tag in attributes})
+
+    def read_and_enter() -> None:
+        attributes = read_json(decompress(stored))
+        try:
+            enter(attributes)
+        except InvalidDicom:  # a value that no file can hold: the instance is entered by what names it
+            enter({tag: attributes[tag] for tag in _NAMES if tag in attributes})
+
+    await asyncio.to_thread(read_and_enter)
 
 
 async def _named(
