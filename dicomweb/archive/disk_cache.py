@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class _Entry:
     used: float
     size: int
     path: str
+
+    @property
+    def minute(self) -> int:
+        """When it was used, in whole minutes: so many there are in the time for which anything is kept."""
+        return int(self.used // 60)
 
 
 class DiskCache:
@@ -92,20 +98,35 @@ class DiskCache:
             return
         try:
             self._written = 0
-            self._remove_oldest(list(self._entries()))
+            self._remove_oldest()
         finally:
             self._sweeping.release()
 
-    def _remove_oldest(self, entries: list[_Entry]) -> None:
-        total = sum(entry.size for entry in entries)
+    def _remove_oldest(self) -> None:
+        """The directory is read twice, so that of millions of entries only those of a minute are held."""
+        sizes: Counter[int] = Counter()
+        for entry in self._entries():
+            sizes[entry.minute] += entry.size
+        total = sum(sizes.values())
         bound = self._allowed(total)
         goal = bound - bound // _ROOM_SHARE
-        oldest_kept = time.time() - _LONGEST_UNUSED_SECONDS
-        for entry in sorted(entries, key=lambda entry: entry.used):
-            if total <= goal and entry.used > oldest_kept:
+        unused_since = int((time.time() - _LONGEST_UNUSED_SECONDS) // 60)
+        first_kept = unused_since
+        for minute in sorted(sizes):
+            first_kept = max(minute, unused_since)
+            if minute >= unused_since and total - sizes[minute] <= goal:
                 break
-            with suppress(OSError):
-                os.unlink(entry.path)
+            total -= sizes[minute]
+        last: list[_Entry] = []  # of the minute of which only some must go
+        for entry in self._entries():
+            if entry.minute < first_kept:
+                _remove(entry)
+            elif entry.minute == first_kept:
+                last.append(entry)
+        for entry in sorted(last, key=lambda entry: entry.used):
+            if total <= goal:
+                break
+            _remove(entry)
             total -= entry.size
 
     def _allowed(self, total: int) -> int:
@@ -137,6 +158,11 @@ class DiskCache:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
+
+
+def _remove(entry: _Entry) -> None:
+    with suppress(OSError):
+        os.unlink(entry.path)
 
 
 def _digest(name: str, data: bytes) -> bytes:
