@@ -100,7 +100,8 @@ def test_an_instance_is_encoded_without_loss(client: Client, kind: str, syntax: 
     path = stored(client, **KINDS[kind])
     plain = got(client, path, EXPLICIT_LITTLE)
     coded = got(client, path, syntax)
-    assert native(coded) == plain.PixelData[: len(native(coded))]
+    frames = native(coded)
+    assert frames + bytes(len(frames) % 2) == plain.PixelData
     changed = {"PixelData", "PhotometricInterpretation"}
     assert {element.keyword for element in plain} ^ {element.keyword for element in coded} == set()
     assert {e.keyword for e in plain if e.keyword not in changed and coded[e.tag].value != e.value} == set()
@@ -124,7 +125,7 @@ def test_planes_and_bits_come_back_as_they_were(client: Client, options: dict[st
     frames = native(coded)
     if options["bits_allocated"] == 8 and coded.PlanarConfiguration == 0:
         frames = np.moveaxis(np.frombuffer(frames, np.uint8).reshape(8, 8, 3), -1, 0).tobytes()
-    assert frames == plain.PixelData[: len(frames)]
+    assert frames + bytes(len(frames) % 2) == plain.PixelData
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED_EXPLICIT_LITTLE, RLE_LOSSLESS])
@@ -322,8 +323,7 @@ REAL = [
 @pytest.mark.parametrize("name", REAL)
 def test_real_objects_are_encoded(client: Client, data_dir: Path, name: str) -> None:
     matches = sorted(data_dir.rglob(name.rpartition("/")[2]))
-    if not matches:
-        pytest.skip("not in this test data")
+    assert matches, "not in the test data"
     client.store(matches[0].read_bytes())
     path = path_of(matches[0].read_bytes())
     plain = got(client, path, EXPLICIT_LITTLE)
@@ -333,7 +333,7 @@ def test_real_objects_are_encoded(client: Client, data_dir: Path, name: str) -> 
         if plain.get("PlanarConfiguration") == 1 and coded.PlanarConfiguration == 0:
             size = plain.Rows, plain.Columns, 3
             frames = np.moveaxis(np.frombuffer(frames, np.uint8).reshape(size), -1, 0).tobytes()
-        assert frames == plain.PixelData[: len(frames)]
+        assert frames + bytes(len(frames) % 2) == plain.PixelData
 
 
 def test_offsets_beyond_32_bits_go_into_the_extended_offset_table(
