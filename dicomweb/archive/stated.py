@@ -18,6 +18,7 @@ from dicomweb.archive.derived import derived
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import InstanceSource, contents, instance_pages, instance_source, one_metadata
 from dicomweb.dicom.target import Target
+from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import Gone, NotFound, Unavailable
 from dicomweb.pixels.rendering.blending import BLENDING_STATES, Blend, blend_of
 from dicomweb.pixels.rendering.frame_places import FramePlace, order_of
@@ -121,6 +122,10 @@ async def _sources(
 ) -> AsyncIterator[InstanceSource | None]:
     """The instances of a reference; None for one that is not there."""
     target = Target(study, reference.series_instance_uid, reference.sop_instance_uid)
+    # A state may refer by what is no UID, even by what the catalog could not be asked for (NUL).
+    if not all(is_uid(uid) for uid in (target.study, target.series, target.instance) if uid):
+        yield None
+        return
     try:
         if target.instance and target.series:
             yield await instance_source(archive.pool, archive.tenant_id, target)

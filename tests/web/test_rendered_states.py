@@ -59,6 +59,15 @@ def test_images_that_are_not_there_are_said_to_be_missing(client: Client) -> Non
     assert client.get(f"{alone}/rendered").status_code == 406
 
 
+def test_references_by_what_is_no_uid_find_nothing(client: Client) -> None:
+    image = gray_image()
+    uid = path_of(image).rpartition("/")[2].encode()
+    state = presentation_state([image], center=0).replace(uid, uid[:8] + b"\0" + uid[9:])
+    path = _stored(client, image, state)
+    assert client.get(f"{path}/rendered").status_code == 406
+    assert client.get(f"{path}/thumbnail").headers["content-type"] == "image/jpeg"
+
+
 def test_a_state_has_its_own_window_and_area(client: Client) -> None:
     image = gray_image()
     path = _stored(client, image, presentation_state([image], center=0))
