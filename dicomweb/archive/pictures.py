@@ -15,12 +15,13 @@ from dicomweb.archive.stored_forms import document_body, video_body
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.native_xml import native_xml_of
+from dicomweb.dicom.picture import LARGEST_ANIMATION, MOST_ANIMATED
 from dicomweb.documents.needs import bulk_needs
 from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.presentation import STATE_PATH, display_with_presentation_state
-from dicomweb.pixels.rendering.request import LARGEST_ANIMATION, MOST_ANIMATED, RenderRequest
+from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.rendering.timing import frame_milliseconds
 from dicomweb.protocol.rendered_forms import Rendering
 from dicomweb.protocol.rendered_query import RenderedQuery

@@ -13,12 +13,13 @@ from dicomweb.archive.rendered_plan import RenderedPlan, takes_anything, without
 from dicomweb.archive.stated import Stated, StatedFrame, by_image, stated
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import instance_source
+from dicomweb.dicom.picture import Viewport
 from dicomweb.dicom.target import Target
 from dicomweb.errors import DecodeFailed, Gone, InvalidRequest, NotAcceptable, NotFound
 from dicomweb.pixels.rendering.masks import subtraction_of
 from dicomweb.protocol.negotiate import Acceptable, Chosen, choose, negotiate
 from dicomweb.protocol.rendered_forms import Rendering, as_rendered
-from dicomweb.protocol.rendered_query import Viewport, refuse_for_presentation
+from dicomweb.protocol.rendered_query import refuse_for_presentation
 
 # Images that are looked for where one is wanted: what is there mostly comes first.
 _MOST_FOR_ONE = 8

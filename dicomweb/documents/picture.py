@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from dicomweb.dicom.picture import LARGEST_PICTURE, LONGEST_SIDE, THUMBNAIL_SIDE
 from dicomweb.documents.drawing import Drawing
 from dicomweb.documents.raster import raster
 from dicomweb.documents.svg import svg
@@ -18,10 +19,6 @@ from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
 
 SVG = "image/svg+xml"
 JPEG = "image/jpeg"
-# 16384 pixels a side, and 32 megapixels of RGB in all.
-_LONGEST_SIDE = 16_384
-_MOST_PIXELS = 32 << 20
-_THUMBNAIL_SIDE = 128
 _CUTTING = ("x", "y", "source_width", "source_height", "flip_horizontal", "flip_vertical")
 
 
@@ -29,7 +26,7 @@ _CUTTING = ("x", "y", "source_width", "source_height", "flip_horizontal", "flip_
 class PictureForm:
     """How a picture is asked for.
 
-    viewport: the fields of RenderRequest.viewport (pixels/rendering/request.py), None for natural size.
+    viewport: the fields of RenderRequest.viewport (dicom/picture.py), None for natural size.
     icc_profile, annotation: as in RenderRequest.
     """
 
@@ -43,7 +40,7 @@ class PictureForm:
     def of(cls, parameters: Mapping[str, Any]) -> PictureForm:
         """From the parameters of a job: its "request" is RenderRequest.to_parameters()."""
         request = parameters.get("request") or {}
-        small = {"width": _THUMBNAIL_SIDE, "height": _THUMBNAIL_SIDE} if request.get("thumbnail") else None
+        small = {"width": THUMBNAIL_SIDE, "height": THUMBNAIL_SIDE} if request.get("thumbnail") else None
         return cls(
             request.get("media_type") or JPEG,
             request.get("quality"),
@@ -65,7 +62,7 @@ class PictureForm:
 
     def size(self, width: float, height: float) -> tuple[int, int]:
         """Pixels of something of this natural size, as it fits into the viewport and our bounds."""
-        bounds = [_LONGEST_SIDE / width, _LONGEST_SIDE / height, (_MOST_PIXELS / (width * height)) ** 0.5]
+        bounds = [LONGEST_SIDE / width, LONGEST_SIDE / height, (LARGEST_PICTURE / (width * height)) ** 0.5]
         sides = [box / side for box, side in zip(self.box, (width, height), strict=True) if box]
         scale = min(*(sides or [1.0]), *bounds)
         return max(1, round(width * scale)), max(1, round(height * scale))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dicomweb.dicom.picture import DEFAULT_QUALITY
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_FRAMES,
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[Any]
-
-DEFAULT_QUALITY = 90
-"""Of JPEG .50 and .51, which cannot but lose."""
 
 
 def encode_frame(

@@ -11,17 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+from dicomweb.dicom.picture import (
+    LARGEST_PICTURE,
+    LINEAR,
+    LINEAR_EXACT,
+    LONGEST_SIDE,
+    SIGMOID,
+    Viewport,
+    Window,
+)
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.search_key import decode
-
-# Beyond any screen; a picture of that size already takes seconds and hundreds of megabytes to make.
-LONGEST_SIDE = 16_384
-LARGEST_PICTURE = 64 << 20
 
 ANNOTATIONS = ("patient", "technique")
 ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb")
 _WITHOUT_PROFILE = frozenset(["image/gif", "image/jxl", "image/svg+xml"])
-FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
+FUNCTIONS = {"linear": LINEAR, "linear-exact": LINEAR_EXACT, "sigmoid": SIGMOID}
 
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -34,43 +39,6 @@ _VIEWPORT_VALUES = 6
 _LARGEST_NUMBER = 1e30
 
 _Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """VOI window in modality units. function: as a VOI LUT Function (0028,1056)."""
-
-    center: float
-    width: float
-    function: str = "LINEAR"
-
-
-@dataclass(frozen=True, slots=True)
-class Viewport:
-    """The box that the picture fits in, and the part of the image that it shows (8.3.5.1.3).
-
-    width, height: of the box in pixels, None where that side is open (WADO-URI only). x, y, source_width,
-    source_height: the part, in pixels of the image, None to its edge; normalized: in fractions of the image.
-    """
-
-    width: int | None
-    height: int | None
-    x: float = 0.0
-    y: float = 0.0
-    source_width: float | None = None
-    source_height: float | None = None
-    flip_horizontal: bool = False
-    flip_vertical: bool = False
-    normalized: bool = False
-
-    @property
-    def has_region(self) -> bool:
-        """Whether it names a part of the image, or turns it."""
-        return self != Viewport(self.width, self.height)
-
-    def shows(self, rows: int, columns: int) -> bool:
-        """Whether any of an image of so many rows and columns lies in the part that it names."""
-        return self.normalized or (self.x < columns and self.y < rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +187,10 @@ def parse_window(text: str) -> Window:
     return make_window(center, width, FUNCTIONS[values[2]])
 
 
-def make_window(center: float, width: float, function: str = "LINEAR") -> Window:
+def make_window(center: float, width: float, function: str = LINEAR) -> Window:
     """A window whose width its function can take (PS3.3 C.11.2.1)."""
-    if width <= 0 or (function == "LINEAR" and width < 1):
-        least = "at least 1" if function == "LINEAR" else "more than 0"
+    if width <= 0 or (function == LINEAR and width < 1):
+        least = "at least 1" if function == LINEAR else "more than 0"
         raise InvalidRequest(f"The width of this window must be {least}.")
     return Window(center, width, function)
 

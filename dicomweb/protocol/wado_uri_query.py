@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from dicomweb.dicom.picture import Viewport, Window
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import InvalidRequest
@@ -17,8 +18,6 @@ from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.media_types import APPLICATION_DICOM, parse_media_type, split_outside_quotes
 from dicomweb.protocol.rendered_query import (
     RenderedQuery,
-    Viewport,
-    Window,
     check_area,
     given,
     make_window,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from dicomweb.dicom.picture import LARGEST_PICTURE, LONGEST_SIDE
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_LITTLE,
     EXPLICIT_LITTLE,
@@ -13,7 +14,6 @@ from dicomweb.dicom.transfer_syntax import (
 )
 from dicomweb.pixels.codecs import DECODABLE
 from dicomweb.pixels.encodable import ENCODABLE
-from dicomweb.protocol.rendered_query import LARGEST_PICTURE, LONGEST_SIDE
 from dicomweb.settings import Settings
 
 # What pixels can be put into; deflated is the data set around them, and JPEG XL may hold a JPEG as it is.

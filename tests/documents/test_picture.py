@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from dicomweb.dicom.picture import LARGEST_PICTURE
 from dicomweb.documents.drawing import Drawing, Label, Path, rectangle
 from dicomweb.documents.picture import PictureForm, drawn, encoded, framed
 from dicomweb.errors import DecodeFailed
@@ -44,7 +45,7 @@ def test_a_picture_fits_its_box_and_our_bounds(
     assert high >= 1
     assert wide <= (box[0] or 16_384)
     assert high <= (box[1] or 16_384)
-    assert wide * high <= (32 << 20) * 1.01 + 16_384
+    assert wide * high <= LARGEST_PICTURE * 1.01 + 16_384
 
 
 def test_the_shape_is_kept() -> None:

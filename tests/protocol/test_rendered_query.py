@@ -9,14 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomweb.dicom.picture import LONGEST_SIDE, SIGMOID, Viewport, Window
 from dicomweb.errors import InvalidRequest
 from dicomweb.pixels.rendering import request
 from dicomweb.protocol.rendered_query import (
-    LARGEST_PICTURE,
-    LONGEST_SIDE,
     RenderedQuery,
-    Viewport,
-    Window,
     parse_rendered,
     parse_thumbnail,
     refuse_for_presentation,
@@ -175,7 +172,6 @@ def test_a_presentation_state_has_its_own_window_and_region(query: bytes) -> Non
 def test_the_renderer_takes_what_is_parsed() -> None:
     asked = parse_rendered(b"viewport=64,32,1,2,-3,4&window=1,2,sigmoid&quality=7&iccprofile=srgb")
     made = request.RenderRequest.from_parameters(asked.picture_parameters())
-    assert made.window == request.Window(1, 2, request.SIGMOID)
-    assert made.viewport == request.Viewport(64, 32, 1, 2, 3, 4, flip_horizontal=True)
+    assert made.window == Window(1, 2, SIGMOID)
+    assert made.viewport == Viewport(64, 32, 1, 2, 3, 4, flip_horizontal=True)
     assert (made.quality, made.icc_profile) == (7, "srgb")
-    assert (request.LONGEST_SIDE, request.LARGEST_PICTURE) == (LONGEST_SIDE, LARGEST_PICTURE)

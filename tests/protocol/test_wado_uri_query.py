@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomweb.dicom.picture import Viewport, Window
 from dicomweb.dicom.target import Target
 from dicomweb.errors import InvalidRequest
-from dicomweb.protocol.rendered_query import Viewport, Window
 from dicomweb.protocol.wado_uri_query import WadoUriQuery, parse_wado_uri
 
 _TARGET = "requestType=WADO&studyUID=1.2.3&seriesUID=1.2.4&objectUID=1.2.5"

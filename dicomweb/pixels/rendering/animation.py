@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import GifImagePlugin, Image, ImageChops
 
+from dicomweb.dicom.picture import LARGEST_ANIMATION
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.rendering.request import LARGEST_ANIMATION
 
 Picture = Image.Image
 

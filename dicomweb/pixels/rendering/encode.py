@@ -14,8 +14,8 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
+from dicomweb.dicom.picture import DEFAULT_QUALITY
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.rendering.request import DEFAULT_QUALITY
 
 Picture = Image.Image
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from dicomweb.dicom.picture import LARGEST_PICTURE, LONGEST_SIDE, THUMBNAIL_SIDE, Viewport
 from dicomweb.errors import InvalidRequest
-from dicomweb.pixels.rendering.request import LARGEST_PICTURE, LONGEST_SIDE, THUMBNAIL_SIDE, Viewport
 from dicomweb.pixels.rendering.values import Values
 
 _ASPECT_RATIO = "00280034"

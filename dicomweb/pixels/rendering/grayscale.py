@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, Window
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.pixels.rendering.lut import LookupTable, lookup_table
-from dicomweb.pixels.rendering.request import LINEAR, LINEAR_EXACT, Window
 from dicomweb.pixels.rendering.samples import Pixels, stored_bits, stored_values
 from dicomweb.pixels.rendering.values import Values
 from dicomweb.pixels.rendering.window import FUNCTIONS, is_usable, windowed

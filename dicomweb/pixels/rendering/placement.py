@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from dicomweb.dicom.picture import LARGEST_PICTURE, LONGEST_SIDE, Viewport
 from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.rendering.geometry import Region, filtered, picture_size, region_of
-from dicomweb.pixels.rendering.request import LARGEST_PICTURE, LONGEST_SIDE, Viewport
 from dicomweb.pixels.rendering.values import Values
 
 _AREAS, _TOP_LEFT, _BOTTOM_RIGHT = "0070005A", "00700052", "00700053"

@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from dicomweb.dicom.picture import LARGEST_PICTURE, Window
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.rendering.annotation import burn_in
@@ -35,7 +36,7 @@ from dicomweb.pixels.rendering.graphics import with_graphics
 from dicomweb.pixels.rendering.grayscale import grayscale_levels
 from dicomweb.pixels.rendering.overlays import Mask, overlay_masks, shutter_mask
 from dicomweb.pixels.rendering.placement import placement_of
-from dicomweb.pixels.rendering.request import LARGEST_PICTURE, RenderRequest, Window
+from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.rendering.samples import Pixels, words_of
 from dicomweb.pixels.rendering.segmentation import SEGMENTATIONS, segmentation_levels
 from dicomweb.pixels.rendering.values import Values

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomweb.pixels.rendering.request import LINEAR, LINEAR_EXACT, SIGMOID, Window
+from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, SIGMOID, Window
 
 Fractions = NDArray[np.floating[Any]]
 

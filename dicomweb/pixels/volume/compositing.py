@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomweb.pixels.rendering.request import Window
+from dicomweb.dicom.picture import Window
 from dicomweb.pixels.volume.projection import Rays
 from dicomweb.pixels.volume.samples import Voxels
 

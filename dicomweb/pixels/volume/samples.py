@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dicomweb.dicom.picture import Window
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.rendering.decoding import native
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.grayscale import grayscale
-from dicomweb.pixels.rendering.request import Window
 from dicomweb.pixels.rendering.samples import Pixels, stored_values, words_of
 from dicomweb.pixels.rendering.values import Values
 

@@ -17,12 +17,13 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, Window
 from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour_space import with_profile
 from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
 from dicomweb.pixels.rendering.geometry import picture_size, placed, region_of
-from dicomweb.pixels.rendering.request import LINEAR, LINEAR_EXACT, RenderRequest, Window
+from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.rendering.values import Values
 from dicomweb.pixels.rendering.window import FUNCTIONS, is_usable, windowed
 from dicomweb.pixels.volume.camera import Raster

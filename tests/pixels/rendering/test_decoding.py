@@ -8,8 +8,8 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from dicomweb.dicom.picture import Viewport
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.rendering.request import Viewport
 from tests.pixels.rendering.drawing import Drawable, levels, made
 
 _JPEG, _JPEG_2000, _RLE = (f"1.2.840.10008.1.2.{n}" for n in ("4.50", "4.90", "5"))

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from dicomweb.dicom.picture import LARGEST_PICTURE, LONGEST_SIDE, Viewport, Window
 from dicomweb.errors import InvalidRequest
 from dicomweb.pixels.rendering.geometry import picture_size, pixel_aspect, region_of
-from dicomweb.pixels.rendering.request import LARGEST_PICTURE, LONGEST_SIDE, RenderRequest, Viewport, Window
+from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.rendering.values import Values
 from tests.pixels.rendering.drawing import drawn
 
@@ -130,7 +131,5 @@ def test_ultrasound_regions_tell_the_aspect_only_where_all_agree() -> None:
 
 
 def test_a_request_survives_json() -> None:
-    request = RenderRequest(
-        "image/png", 50, Viewport(3, 4, 0.5), Window(1, 2), "srgb", ("a", "b"), True, 12.5
-    )
+    request = RenderRequest("image/png", 50, Viewport(3, 4, 0.5), Window(1, 2), "srgb", ("a", "b"), True)
     assert RenderRequest.from_parameters(request.to_parameters()) == request

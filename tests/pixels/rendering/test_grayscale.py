@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
 
-from dicomweb.pixels.rendering.request import LINEAR, LINEAR_EXACT, SIGMOID, Window
+from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, SIGMOID, Window
 from dicomweb.pixels.rendering.window import windowed
 from tests.pixels.rendering.drawing import drawn
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from dicomweb.dicom.picture import Viewport
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.rendering.display import bulk_paths, display_of
 from dicomweb.pixels.rendering.presentation import (
@@ -18,7 +19,6 @@ from dicomweb.pixels.rendering.presentation import (
     display_with_presentation_state,
     referenced_images,
 )
-from dicomweb.pixels.rendering.request import Viewport
 from tests.pixels.rendering.drawing import levels, made
 
 _GRAYSCALE_STATE = "1.2.840.10008.5.1.4.1.1.11.1"

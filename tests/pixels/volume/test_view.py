@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from dicomweb.dicom.picture import Viewport
 from dicomweb.errors import DecodeFailed
-from dicomweb.pixels.rendering.request import RenderRequest, Viewport
+from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.volume.camera import Camera, oriented, raster_of, viewpoint
 from dicomweb.pixels.volume.grid import Grid
 from dicomweb.pixels.volume.vectors import dot, minus
