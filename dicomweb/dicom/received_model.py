@@ -41,10 +41,32 @@ def read_attributes(text: bytes, *, dataset_bytes: int) -> Attributes:
             "The data set without its bulkdata is larger than the configured limit.",
             failure_reason=_OUT_OF_RESOURCES,
         )
+    attributes: Attributes = {}
     try:
-        return checked(read_json(text))
+        attributes = read_json(text, pairs=_once)
+        return checked(attributes)
     except (ValueError, RecursionError):  # also what is not UTF-8
         raise InvalidDicom("The data set is not JSON.") from None
+    except InvalidDicom as error:
+        raise identified(error, _uids(attributes)) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object: of two members with one name, readers take either."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _uids(attributes: Mapping[str, Any]) -> Attributes:
+    """Those of an unchecked data set that have the shape of one."""
+    found = {tag: attributes.get(tag) for tag in (_SOP_CLASS, _SOP_INSTANCE)}
+    return {
+        tag: element
+        for tag, element in found.items()
+        if isinstance(element, dict) and isinstance(element.get("Value"), list)
+    }
 
 
 def checked(attributes: Mapping[str, Any], depth: int = 0) -> Attributes:
@@ -59,7 +81,9 @@ def checked(attributes: Mapping[str, Any], depth: int = 0) -> Attributes:
         tag = _tag(name)
         if tag < _FIRST_OF_DATA_SETS or tag.endswith("0000"):  # group 2 comes from us, group lengths too
             continue
-        found[tag] = _element(element, depth)
+        if tag in found:
+            raise InvalidDicom(f"Attribute {tag} comes twice.")
+        found[tag] = _element(tag, element, depth)
     return found
 
 
@@ -69,17 +93,17 @@ def _tag(name: str) -> str:
     return name.upper()
 
 
-def _element(element: Any, depth: int) -> dict[str, Any]:
+def _element(tag: str, element: Any, depth: int) -> dict[str, Any]:
     if not isinstance(element, dict) or not isinstance(element.get("vr"), str):
-        raise InvalidDicom("An attribute of the data set has no value representation.")
+        raise InvalidDicom(f"Attribute {tag} has no value representation.")
     if not isinstance(element.get("Value", []), list | None):
-        raise InvalidDicom("The values of an attribute of the data set are not an array.")
+        raise InvalidDicom(f"The values of attribute {tag} are not an array.")
     if not isinstance(element.get("BulkDataURI", ""), str) or not isinstance(
         element.get("InlineBinary", ""), str
     ):
-        raise InvalidDicom("A BulkDataURI or InlineBinary of the data set is no text.")
+        raise InvalidDicom(f"The BulkDataURI or InlineBinary of attribute {tag} is no text.")
     if len(_VALUE_FORMS & element.keys()) > 1:
-        raise InvalidDicom("An attribute of the data set has its value in more than one form.")
+        raise InvalidDicom(f"Attribute {tag} has its value in more than one form.")
     if element["vr"] != "SQ":
         return element if element["vr"] in VALUE_REPRESENTATIONS else {**element, "vr": "UN"}  # J-19
     items = [_item(item, depth) for item in element.get("Value") or []]

@@ -78,9 +78,14 @@ class Bulk:
 Bulkdata = Callable[[str], Bulk]
 
 
-def read_json(text: bytes) -> dict[str, Any]:
-    """DICOM JSON with the digits of its numbers kept as they are written (J-07)."""
-    attributes = json.loads(text, parse_float=_Digits)
+def read_json(
+    text: bytes, *, pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """DICOM JSON with the digits of its numbers kept as they are written (J-07).
+
+    pairs: makes an object of its members, where they are not to be taken as they come.
+    """
+    attributes = json.loads(text, parse_float=_Digits, object_pairs_hook=pairs)
     if not isinstance(attributes, dict):
         raise InvalidDicom("The data set is not a JSON object.")
     return attributes
@@ -151,7 +156,7 @@ def _elements(
             else:
                 yield from _defined(tag, vr, bulk)
         else:
-            yield explicit_element(tag, vr, _value(vr, element))
+            yield explicit_element(tag, vr, _value(text, vr, element))
 
 
 def _sequence(
@@ -219,19 +224,19 @@ def _uid(attributes: Mapping[str, Any], tag: str) -> str:
 # --- values ------------------------------------------------------------------------------------------------
 
 
-def _value(vr: str, element: Mapping[str, Any]) -> bytes:
+def _value(tag: str, vr: str, element: Mapping[str, Any]) -> bytes:
     if "InlineBinary" in element:
         try:
             return b64decode(element["InlineBinary"], validate=True)
         except (InvalidBase64, TypeError, ValueError):
-            raise InvalidDicom("An InlineBinary of the JSON data set is not base64.") from None
+            raise InvalidDicom(f"The InlineBinary of attribute {tag} is not base64.") from None
     values = element.get("Value") or []
     if not isinstance(values, list):
-        raise InvalidDicom("The values of an attribute of the JSON data set are not an array.")
+        raise InvalidDicom(f"The values of attribute {tag} are not an array.")
     try:
         return _ENCODERS.get(vr, _strings)(vr, values)
     except (struct.error, TypeError, ValueError, OverflowError, AttributeError):
-        raise InvalidDicom("A value of the JSON data set does not fit its value representation.") from None
+        raise InvalidDicom(f"A value of attribute {tag} does not fit its value representation.") from None
 
 
 def _strings(_vr: str, values: list[Any]) -> bytes:

@@ -233,6 +233,21 @@ def test_a_wrong_data_set_fails_alone(client: Client, wrong: dict[str, Any]) -> 
     assert is_stored(client, good)
 
 
+@pytest.mark.parametrize("value", ["x", ["x"], [5], {"Alphabetic": "x"}])
+def test_a_wrong_attribute_is_told_with_its_tag_and_its_instance(client: Client, value: Any) -> None:
+    wrong = make_metadata(x00280010={"vr": "US", "Value": value} if value != [5] else {"Value": value})
+    ((uid, _, sentence),) = failures(store_metadata(client, [wrong]))
+    assert uid == wrong["00080018"]["Value"][0]
+    assert "00280010" in sentence
+
+
+def test_what_comes_twice_is_refused(client: Client) -> None:
+    for other in ("0020000d", "0020000D"):
+        text = orjson.dumps(make_metadata())[:-1] + f',"{other}":{{"vr":"UI","Value":["1.2"]}}}}'.encode()
+        response = client.request("POST", "/studies", content=text, headers={"Content-Type": JSON})
+        assert response.status_code == 409
+
+
 def test_bulkdata_that_nothing_refers_to_is_told(client: Client) -> None:
     good = make_metadata()
     response = store_metadata(client, [good], [bulk("lost", OCTETS, b"x" * 100)])
