@@ -188,6 +188,8 @@ class Assembly:
         elif syntax.video:
             pixels = Bulk(0, long_fragments(value.length, self._chunks(value)))
             attributes = self._with_pixels(attributes, pixels)
+            if video is None and not is_described(attributes):
+                raise InvalidDicom("The video does not tell its size, and neither do its attributes.")
             attributes = completed(attributes, video_attributes(video) if video else {})
         else:
             attributes = await self._described(attributes, syntax, first, head)

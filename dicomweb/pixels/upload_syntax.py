@@ -26,9 +26,6 @@ _DEFAULTS = DEFAULT_FOR_MEDIA_TYPE | {
     "image/j2c": DEFAULT_FOR_MEDIA_TYPE["image/jp2"],
     "image/x-j2c": DEFAULT_FOR_MEDIA_TYPE["image/jp2"],
     "image/jpg": DEFAULT_FOR_MEDIA_TYPE["image/jpeg"],
-    "video/h265": DEFAULT_FOR_MEDIA_TYPE["video/H265"],
-    "video/hevc": DEFAULT_FOR_MEDIA_TYPE["video/H265"],
-    "video/h264": DEFAULT_FOR_MEDIA_TYPE["video/mp4"],
 }
 
 
@@ -47,7 +44,9 @@ def upload_syntax(
     if stated is not None and stated.encapsulated:
         return stated
     if media_type.startswith("video/"):
-        return _known(video.transfer_syntax_uid if video else _default(media_type))
+        if video is None:
+            raise _unsupported("A video that does not tell what it is needs a transfer syntax.")
+        return _known(video.transfer_syntax_uid)
     if media_type == OCTET_STREAM:
         return _known(_syntax_of_bytes(head, native=native) or EXPLICIT_LITTLE)
     seen = syntax_of(head[codestream_range(head, len(head))[0] :])

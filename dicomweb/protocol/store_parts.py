@@ -63,12 +63,23 @@ BODY_TYPES = (
 )
 
 
+# Headers that say that the bytes of a part are not what they mean -> values that say so of nothing. Encodings
+# of mail are not used with HTTP (RFC 9110 appendix B, RFC 9112).
+_CODINGS = {
+    "content-transfer-encoding": ("", "7bit", "8bit", "binary"),
+    "content-encoding": ("", "identity"),
+}
+
+
 def part_header(headers: Mapping[str, str], root_type: str) -> PartHeader:
     """Read the headers of one part.
 
     root_type: of the body, as far as it is known. Where it is no metadata, senders label Part 10 loosely:
     only what is plainly something else is refused by its label. Raises InvalidRequest.
     """
+    for name, plain in _CODINGS.items():
+        if headers.get(name, "").strip().lower() not in plain:
+            raise InvalidRequest(f"The part has a {name.title()}, which is not undone here.")
     location = _location(headers)
     stated = _media_type(headers.get("content-type", ""))
     name = LEGACY_NAMES.get(stated.essence, stated.essence) if stated else ""

@@ -265,6 +265,26 @@ def test_a_video_tells_what_it_is(client: Client, data_dir: Any) -> None:
         assert got.rstrip(b"\0") == video.rstrip(b"\0")
 
 
+def test_what_is_called_a_video_and_is_none_fails_alone(client: Client) -> None:
+    good, plain, stated = make_metadata(), make_metadata(pixels="p"), make_metadata(pixels="s")
+    syntax = "video/mp4; transfer-syntax=" + FOUR + "102"
+    given = [bulk("p", "video/mp4", b"xxxx" * 100), bulk("s", syntax, b"xxxx" * 100)]
+    response = store_metadata(client, [plain, good, stated], given)
+    assert response.status_code == 202
+    assert len(failures(response)) == 2
+    assert is_stored(client, good)
+
+
+@pytest.mark.parametrize("header", ["Content-Transfer-Encoding", "Content-Encoding"])
+def test_parts_with_a_coding_are_refused_with_the_cause(client: Client, header: str) -> None:
+    attributes = make_metadata(pixels="p") | pixel_description(3, 4)
+    headers, data = bulk("p", OCTETS, bytes(24))
+    for coding, status in (("binary" if "T" in header[8:] else "identity", 200), ("base64", 409)):
+        response = store_metadata(client, [attributes], [({**headers, header: coding}, data)])
+        assert response.status_code == status, response.text
+    assert any(header in sentence for _, _, sentence in failures(response))
+
+
 def test_any_value_may_be_bulkdata(client: Client) -> None:
     attributes = make_metadata(x00282000={"vr": "OB", "BulkDataURI": "icc"})
     attributes["00104000"] = {"vr": "LT", "BulkDataURI": "text"}
