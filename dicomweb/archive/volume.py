@@ -16,7 +16,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import derived
 from dicomweb.archive.volume_files import VolumeFile
 from dicomweb.archive.volume_input import Frame, VolumeInput
-from dicomweb.errors import InvalidRequest
+from dicomweb.errors import DecodeFailed, InvalidRequest, Unavailable
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.request import RenderRequest
@@ -209,16 +209,26 @@ async def _window(plan: VolumePlan, file: VolumeFile) -> dict[str, Any] | None:
     """The window that is used; None where Hounsfield units say what is seen."""
     if plan.method == "VOLUME_RENDERED" and plan.is_by_hounsfield:
         return None
-    return await _stored_window(plan) or await _window_of(plan, _volume(plan, file))
+    return await _stored_window(plan) or await _window_of(plan, file)
 
 
-async def _window_of(plan: VolumePlan, volume: dict[str, Any] | None) -> dict[str, Any] | None:
+async def _window_of(plan: VolumePlan, file: VolumeFile | None) -> dict[str, Any] | None:
+    """The window of the middle slice, or of the whole volume in a file."""
     display = plan.source.middle.found["display"] if plan.reformat is Reformat.MPR else None
-    parameters = {"volume": volume, "display": display}
-    needed = _memory(plan) if volume else 0
-    answer = await plan.archive.workers.run("volume_window", parameters, [], result_bytes=needed)
-    window: dict[str, Any] | None = orjson.loads(answer)
+    parameters = {"volume": _volume(plan, file) if file else None, "display": display}
+    window: dict[str, Any] | None = orjson.loads(await _worked(plan, file, "volume_window", parameters))
     return window
+
+
+async def _worked(plan: VolumePlan, file: VolumeFile | None, job: str, parameters: dict[str, Any]) -> bytes:
+    """What a worker makes of a volume. Raises Unavailable where somebody took its file away meanwhile."""
+    needed = _memory(plan) if file else 0
+    try:
+        return await plan.archive.workers.run(job, parameters, [], result_bytes=needed)
+    except DecodeFailed:
+        if file is None or await asyncio.to_thread(file.is_there):
+            raise
+        raise Unavailable("The volume was removed while it was used.", retry_after=1) from None
 
 
 def _memory(plan: VolumePlan) -> int:
@@ -243,7 +253,7 @@ async def _view(
         "request": request.to_parameters(),
     }
     async with plan.archive.volumes.drawing:
-        return await plan.archive.workers.run("volume_view", parameters, [], result_bytes=_memory(plan))
+        return await _worked(plan, file, "volume_view", parameters)
 
 
 async def _animation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -440,6 +441,23 @@ def test_files_of_volumes_go_when_they_are_not_needed(client: Client) -> None:
     gc.collect()
     assert len(list(directory.iterdir())) <= 2
     assert all(file.stat().st_mode & 0o077 == 0 for file in directory.iterdir())
+
+
+def test_a_file_that_somebody_removes_is_no_fault_of_the_request(
+    make_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Client = make_client()
+    path = _series_of(_stored(client, *_series()))
+    get = client.archive.volumes.get
+
+    async def removed(*arguments: Any) -> Any:
+        file = await get(*arguments)
+        Path(file.path).unlink()
+        return file
+
+    monkeypatch.setattr(client.archive.volumes, "get", removed)
+    response = client.get(f"{path}/rendered3d")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
 def test_a_big_volume_is_made_of_fewer_pixels(make_client: Any) -> None:
