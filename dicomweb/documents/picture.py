@@ -11,7 +11,7 @@ from PIL import Image
 from dicomweb.dicom.picture import LARGEST_PICTURE, LONGEST_SIDE, THUMBNAIL_SIDE
 from dicomweb.documents.drawing import Drawing
 from dicomweb.documents.raster import raster
-from dicomweb.documents.svg import svg
+from dicomweb.documents.svg import Part, svg
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour_space import with_profile
@@ -69,13 +69,32 @@ class PictureForm:
 
 
 def drawn(drawing: Drawing, form: PictureForm) -> bytes:
-    """A drawing as the asked media type; an SVG is always the whole drawing."""
-    natural = drawing.width * drawing.pixels, drawing.height * drawing.pixels
+    """A drawing as the asked media type. Raises DecodeFailed."""
     if form.media_type == SVG:
-        return svg(drawing, form.size(*natural))
+        return _vector(drawing, form)
+    natural = drawing.width * drawing.pixels, drawing.height * drawing.pixels
     if not form.cuts:
         return encoded(raster(drawing, form.size(*natural)), form)
     return encoded(framed(raster(drawing, PictureForm().size(*natural)), form), form)
+
+
+def _vector(drawing: Drawing, form: PictureForm) -> bytes:
+    """The part that the viewport names, as SVG, in pixels of the natural size as for other types."""
+    viewport = form.viewport or {}
+    whole = PictureForm().size(drawing.width * drawing.pixels, drawing.height * drawing.pixels)
+    if not form.cuts:
+        return svg(drawing, form.size(*whole))
+    left, top, right, bottom = _region(viewport, whole)
+    across, down = drawing.width / whole[0], drawing.height / whole[1]
+    part = Part(
+        left * across,
+        top * down,
+        (right - left) * across,
+        (bottom - top) * down,
+        flip_horizontal=bool(viewport.get("flip_horizontal")),
+        flip_vertical=bool(viewport.get("flip_vertical")),
+    )
+    return svg(drawing, form.size(right - left, bottom - top), part)
 
 
 def framed(picture: Image.Image, form: PictureForm) -> Image.Image:

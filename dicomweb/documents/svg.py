@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -13,22 +14,45 @@ from dicomweb.documents.values import cleaned
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
-def svg(drawing: Drawing, size: tuple[int, int] | None = None) -> bytes:
-    """The drawing as image/svg+xml. size: in pixels, None for its natural size."""
-    return "".join(_parts(drawing, size)).encode()
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a drawing is seen: a rectangle in its units, turned around its middle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+
+    @property
+    def turned(self) -> str:
+        """The transform that turns it, empty where it is not."""
+        if not self.flip_horizontal and not self.flip_vertical:
+            return ""
+        across, right = (-1, 2 * self.x + self.width) if self.flip_horizontal else (1, 0)
+        down, bottom = (-1, 2 * self.y + self.height) if self.flip_vertical else (1, 0)
+        return f"matrix({across} 0 0 {down} {right:g} {bottom:g})"
 
 
-def _parts(drawing: Drawing, size: tuple[int, int] | None) -> Iterator[str]:
+def svg(drawing: Drawing, size: tuple[int, int] | None = None, part: Part | None = None) -> bytes:
+    """The drawing as image/svg+xml. size: in pixels, None for its natural size. part: None for all of it."""
+    return "".join(_parts(drawing, size, part or Part(0, 0, drawing.width, drawing.height))).encode()
+
+
+def _parts(drawing: Drawing, size: tuple[int, int] | None, part: Part) -> Iterator[str]:
     width, height = size or (round(drawing.width * drawing.pixels), round(drawing.height * drawing.pixels))
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" '
-    yield f'width="{width}" height="{height}" viewBox="0 0 {drawing.width:g} {drawing.height:g}" '
+    yield f'width="{width}" height="{height}" viewBox="{part.x:g} {part.y:g} {part.width:g} {part.height:g}" '
     yield f'font-family="{_FONT}" stroke-linejoin="round" stroke-linecap="round">\n'
     if drawing.title:
         yield f"<title>{_text(drawing.title)}</title>\n"
-    yield f'<rect width="100%" height="100%" fill="{drawing.background}"/>\n'
+    if part.turned:
+        yield f'<g transform="{part.turned}">\n'
+    yield f'<rect width="{drawing.width:g}" height="{drawing.height:g}" fill="{drawing.background}"/>\n'
     for shape in drawing.shapes:
         yield _label(shape) if isinstance(shape, Label) else _path(shape)
-    yield "</svg>\n"
+    yield "</g>\n</svg>\n" if part.turned else "</svg>\n"
 
 
 def _label(label: Label) -> str:

@@ -95,6 +95,18 @@ def test_an_svg_names_its_size() -> None:
     assert b'width="50" height="25" viewBox="0 0 100 50"' in svg
 
 
+def test_an_svg_shows_the_part_of_the_viewport() -> None:
+    region: dict[str, Any] = {"x": 50, "y": 25, "source_width": 50, "source_height": 25}
+    svg = drawn(QUARTERS, form("image/svg+xml", width=10, height=10, **region))
+    assert b'width="10" height="5" viewBox="50 25 50 25"' in svg
+    assert b"<g" not in svg
+    turned = drawn(QUARTERS, form("image/svg+xml", width=10, height=10, **region, flip_horizontal=True))
+    assert b'<g transform="matrix(-1 0 0 1 150 0)">' in turned
+    ElementTree.fromstring(turned)
+    with pytest.raises(DecodeFailed):
+        drawn(QUARTERS, form("image/svg+xml", width=10, height=10, x=100, y=0))
+
+
 def test_labels_too_small_to_read_are_left_out() -> None:
     text = Drawing(1000, 1000, [Label(10, 10, "x", 1)])
     assert opened(drawn(text, form(width=10, height=10))).getcolors() == [(100, (255, 255, 255))]
