@@ -15,7 +15,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.bulkdata import locate_value, value_parts
 from dicomweb.archive.derived import derived
 from dicomweb.archive.frames import FrameReader
-from dicomweb.archive.parts import Body, cut, is_seekable
+from dicomweb.archive.parts import Body, body_length, cut, is_seekable
 from dicomweb.archive.reading import read_body
 from dicomweb.catalog.bulkdata_index import BulkdataIndex, bulkdata_indexes
 from dicomweb.catalog.columns import decompress
@@ -121,7 +121,10 @@ class Subject:
         return await derived(self.archive, (self.source, job, *parameters.values()), make)
 
     async def frame(self, number: int) -> bytes:
-        """A frame: its codestream as stored, or its native pixels in little endian. number: from 1."""
+        """A frame: its codestream as stored, or its native pixels in little endian. number: from 1.
+
+        Raises DecodeFailed, before it is read, when it is more than a worker's memory holds.
+        """
         layout = self.layout
         entries = {}
         if layout.encapsulated:
@@ -132,7 +135,9 @@ class Subject:
                 raise NotFound("The instance has no such frame.")
             entries = {number: entry}
         reader = FrameReader(self.archive, self.source, layout, entries, [number])
-        return await self.read(reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True)))
+        body = reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True))
+        self.archive.workers.refuse_beyond_memory(body_length(body) or 0)
+        return await self.read(body)
 
     async def bulk_index(self) -> BulkdataIndex:
         """Where its bulkdata values lie: VR, offset and length by path."""

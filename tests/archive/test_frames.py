@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import pytest
 from pydicom.encaps import encapsulate
 
+from dicomweb.archive import subjects
 from dicomweb.archive.frames import FrameReader
 from dicomweb.archive.parts import Flow
+from dicomweb.archive.subjects import Subject
 from dicomweb.archive.workers import PixelWorkers
 from dicomweb.blobs.memory import MemoryBlobs
 from dicomweb.catalog.lookup import InstanceSource
@@ -101,6 +103,24 @@ def test_a_native_frame_to_be_turned_is_not_read_beyond_it_either() -> None:
         assert blobs.lengths == []
 
     run(None, scenario, layout=layout, uid=EXPLICIT_BIG)
+
+
+def test_a_frame_for_a_picture_is_not_read_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EncapsulatedFrame(8, 8 << 30, 1)
+
+    async def entries(*_of: object) -> tuple[EncapsulatedFrame]:
+        return (entry,)
+
+    monkeypatch.setattr(subjects, "frame_entries", entries)
+
+    async def scenario(reader: FrameReader, blobs: Counted) -> None:
+        archive: Any = reader._archive
+        archive.pool = None
+        with pytest.raises(DecodeFailed, match="memory"):
+            await Subject(archive, reader._source).frame(1)
+        assert blobs.lengths == []
+
+    run(entry, scenario)
 
 
 def fragmented(fragments: Sequence[bytes]) -> tuple[bytes, EncapsulatedFrame]:
