@@ -15,6 +15,7 @@ from dicomweb.archive.derived import identity_of
 from dicomweb.archive.fragments import bare_fragments, fragment_stretches
 from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
+from dicomweb.archive.reading import closing
 from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
 from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_properties
 from dicomweb.dicom.explicit import pixel_word_bits
@@ -186,9 +187,10 @@ async def turned_words(chunks: AsyncIterator[bytes], word_bits: int) -> AsyncIte
     """Words turned from big to little endian, wherever the chunks were cut; an incomplete last one stays."""
     size = word_bits // 8
     held = b""
-    async for chunk in chunks:
-        data = held + chunk
-        whole = len(data) - len(data) % size
-        held = data[whole:]
-        yield await asyncio.to_thread(swap_words, data[:whole], word_bits)
+    async with closing(chunks):
+        async for chunk in chunks:
+            data = held + chunk
+            whole = len(data) - len(data) % size
+            held = data[whole:]
+            yield await asyncio.to_thread(swap_words, data[:whole], word_bits)
     yield held

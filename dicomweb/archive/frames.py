@@ -13,6 +13,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import derived, identity_of
 from dicomweb.archive.fragments import bare_fragments
 from dicomweb.archive.parts import Body, Flow, Part
+from dicomweb.archive.reading import closing
 from dicomweb.archive.sources import decoded_layout_of, frame_syntax_uid, indexed, stored_form, syntax_of
 from dicomweb.catalog.lookup import InstanceSource, frame_entries, frame_source
 from dicomweb.dicom.encapsulation import FragmentReader
@@ -243,11 +244,13 @@ async def transcoded_frames(
 
     A page of the index and a few frames are in memory, never the object.
     """
-    async for reader in frame_pages(archive, source, layout):
-        for position in range(len(reader)):
-            async with aclosing(reader.made(position, transfer_syntax_uid)) as frames:
-                async for frame in frames:
-                    yield frame
+    pages = frame_pages(archive, source, layout)
+    async with closing(pages):
+        async for reader in pages:
+            for position in range(len(reader)):
+                async with aclosing(reader.made(position, transfer_syntax_uid)) as frames:
+                    async for frame in frames:
+                        yield frame
 
 
 async def frame_pages(

@@ -156,12 +156,13 @@ async def _survey(archive: Archive, named: _Named, accept: Acceptable) -> _Surve
 async def _files(
     archive: Archive, named: _Named, survey: _Survey, directory: Dicomdir | None
 ) -> AsyncIterator[_File]:
-    async for name, source in named:
-        form = survey.forms[stored_form(source)]
-        if form is not None and source.instance_row not in survey.left_out:
-            yield _instance(archive, name, source, form)
-            if directory is not None:
-                await _enter(archive, directory, name, source, form)
+    async with closing(named):
+        async for name, source in named:
+            form = survey.forms[stored_form(source)]
+            if form is not None and source.instance_row not in survey.left_out:
+                yield _instance(archive, name, source, form)
+                if directory is not None:
+                    await _enter(archive, directory, name, source, form)
     if directory is not None:
         yield _file(_DICOMDIR, [Literal(await asyncio.to_thread(directory.file))])
     for file in survey.listing():
@@ -196,12 +197,14 @@ async def _named(
 ) -> AsyncIterator[tuple[str, InstanceSource]]:
     """Every instance and the name of its file."""
     series, series_number, number = "", 0, 0
-    async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        for source in page:
-            if source.target.series != series:
-                series, series_number, number = source.target.series, series_number + 1, 0
-            number += 1
-            yield naming(series_number, labels.get(series), number), source
+    pages = instance_pages(archive.pool, archive.tenant_id, target, found=found)
+    async with closing(pages):
+        async for page in pages:
+            for source in page:
+                if source.target.series != series:
+                    series, series_number, number = source.target.series, series_number + 1, 0
+                number += 1
+                yield naming(series_number, labels.get(series), number), source
 
 
 def _instance(archive: Archive, name: str, source: InstanceSource, form: Chosen) -> _File:
@@ -221,29 +224,29 @@ def _most_bytes(source: InstanceSource) -> int:
 
 
 async def _written(archive: Archive, writer: ZipWriter, files: AsyncIterator[_File]) -> AsyncIterator[bytes]:
-    async for run in _runs(files):
-        chunks = (
-            _known(archive, writer, run)
-            if run[0].entry.length is not None
-            else _flow(archive, writer, run[0])
-        )
-        async with closing(chunks):
-            async for chunk in chunks:
-                yield chunk
+    runs = _runs(files)
+    async with closing(runs):
+        async for run in runs:
+            known = run[0].entry.length is not None
+            chunks = _known(archive, writer, run) if known else _flow(archive, writer, run[0])
+            async with closing(chunks):
+                async for chunk in chunks:
+                    yield chunk
     yield writer.close()
 
 
 async def _runs(files: AsyncIterator[_File]) -> AsyncIterator[list[_File]]:
     """Files of known length together, so that small ones are read together; any other by itself."""
     run: list[_File] = []
-    async for file in files:
-        if run and (file.entry.length is None or len(run) >= _LONGEST_RUN):
-            yield run
-            run = []
-        if file.entry.length is None:
-            yield [file]
-        else:
-            run.append(file)
+    async with closing(files):
+        async for file in files:
+            if run and (file.entry.length is None or len(run) >= _LONGEST_RUN):
+                yield run
+                run = []
+            if file.entry.length is None:
+                yield [file]
+            else:
+                run.append(file)
     if run:
         yield run
 
