@@ -19,6 +19,7 @@ from dicomweb.dicom.picture import LARGEST_ANIMATION, MOST_ANIMATED
 from dicomweb.documents.needs import bulk_needs
 from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.codecs import decoded_length
+from dicomweb.pixels.rendering.annotation_lines import annotation_lines
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.presentation import STATE_PATH, display_with_presentation_state
 from dicomweb.pixels.rendering.request import RenderRequest
@@ -95,9 +96,6 @@ class Showing:
         """What a worker is asked for."""
         asked, lines = self.manner.query, []
         if asked.annotation:
-            # Its library of fonts is for the workers; the server does without until somebody asks.
-            from dicomweb.pixels.rendering.annotation import annotation_lines
-
             attributes = await self.subject.attributes()
             lines = [line for keyword in asked.annotation for line in annotation_lines(attributes, keyword)]
         request = RenderRequest.from_parameters(asked.picture_parameters())

@@ -18,6 +18,7 @@ from dicomweb.archive.volume_files import VolumeFile
 from dicomweb.archive.volume_input import Frame, VolumeInput
 from dicomweb.errors import DecodeFailed, InvalidRequest, Unavailable
 from dicomweb.pixels.codecs import decoded_length
+from dicomweb.pixels.rendering.annotation_lines import annotation_lines
 from dicomweb.pixels.rendering.display import bulk_paths
 from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.volume.camera import Camera, Raster, oriented, raster_of, viewpoint
@@ -273,9 +274,6 @@ async def _annotation(plan: VolumePlan, window: dict[str, Any] | None) -> tuple[
     keywords = plan.query.picture.annotation
     if not keywords:
         return ()
-    # Its library of fonts is for the workers; the server does without until somebody asks.
-    from dicomweb.pixels.rendering.annotation import annotation_lines
-
     found = await plan.source.middle.subject.attributes()
     attributes = {tag: element for tag, element in found.items() if tag not in _OF_ONE_SLICE}
     if window is not None:
