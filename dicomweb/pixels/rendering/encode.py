@@ -62,9 +62,9 @@ def _jp2(picture: Picture, quality: int, profile: bytes | None) -> bytes:
 
 
 def _jph(picture: Picture, quality: int, profile: bytes | None) -> bytes:
-    """HTJ2K; the quantisation step shrinks towards quality 100, which is lossless."""
+    """HTJ2K; below 100 lossy, by the step, of the range, that loses what _jp2 may lose of a busy picture."""
     lossless = quality == 100
-    step = None if lossless else 0.5 ** (4 + quality / 20)
+    step = None if lossless else 0.5 ** (3.5 + quality / 24)
     codestream = imagecodecs.htj2k_encode(np.asarray(picture), level=step, reversible=lossless)
     return _boxed(b"jph ", picture, codestream, profile)
 

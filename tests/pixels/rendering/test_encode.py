@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.rendering import animation
 from dicomweb.pixels.rendering.animation import ANIMATED_MEDIA_TYPES, encode_animation
-from dicomweb.pixels.rendering.annotation import KEYWORDS, annotation_lines
+from dicomweb.pixels.rendering.annotation_lines import KEYWORDS, annotation_lines
 from dicomweb.pixels.rendering.colour_space import NAMES, named_profile
 from dicomweb.pixels.rendering.encode import MEDIA_TYPES
 from tests.pixels.rendering.drawing import drawn, frames_of, levels, made
@@ -72,6 +72,23 @@ def test_quality_costs_bytes(media_type: str) -> None:
     image = made(**_options(noisy))
     sizes = [len(image.draw(media_type=media_type, quality=quality)) for quality in (5, 40, 75, 100)]
     assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize("quality", [50, 75, 90])
+def test_a_quality_means_the_same_to_both_kinds_of_wavelets(quality: int) -> None:
+    noise = np.random.default_rng(7).normal(0, 6, _COLOUR.shape)
+    pixels = np.clip(_COLOUR + noise, 0, 255).astype(np.uint8)
+    image = made(**_options(pixels))
+    losses, sizes = [], []
+    for media_type in ("image/jp2", "image/jph"):
+        picture = image.draw(media_type=media_type, quality=quality)
+        # OpenJPEG for both: values that overshoot wrap around in OpenJPH.
+        shown = imagecodecs.jpeg2k_decode(picture[picture.index(b"\xff\x4f\xff\x51") :])
+        losses.append(np.sqrt(np.mean((shown.astype(float) - pixels) ** 2)))
+        sizes.append(len(picture))
+        assert len(picture) < len(image.draw(media_type=media_type, quality=100))
+    assert max(losses) < 1.5 * min(losses)
+    assert max(sizes) < 1.5 * min(sizes)
 
 
 def test_jpeg_is_baseline_sequential() -> None:
