@@ -144,7 +144,7 @@ class Settings:
         16 * _KIB, values.byte_count(256), "Longest header of one multipart part."
     )
     uri_bytes: int = _setting(
-        64 * _KIB, values.byte_count(8 * _KIB), "Longest request target; a longer one gets 414."
+        60 * _KIB, values.byte_count(8 * _KIB), "Longest request target; a longer one gets 414."
     )
     head_bytes: int = _setting(
         96 * _KIB, values.byte_count(8 * _KIB), "Longest request head; a longer one gets 431."

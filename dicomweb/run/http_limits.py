@@ -24,6 +24,8 @@ from dicomweb.settings import Settings
 # After a refusal the client's bytes are still taken for a moment: closing at once would reset the
 # connection, and the reset overtakes the answer.
 _LINGER_SECONDS = 1.0
+# The parser that uvicorn takes URLs apart with counts their bytes in 16 bits.
+_PARSED_URI_BYTES = (1 << 16) - 1
 # An answer that came before the whole body was read: so long may the client go on sending.
 _DRAIN_SECONDS = 15.0
 
@@ -125,6 +127,8 @@ class _BoundedHttp(HttpToolsProtocol):
         self._disarm()
         if self._head_size > self.limits.head_bytes:
             self._refuse_head()
+        elif len(self.url) > _PARSED_URI_BYTES:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG)
         else:
             super().on_headers_complete()
             self._state = "body"

@@ -18,12 +18,12 @@ _GET = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
 _SETTINGS = Settings(head_seconds=1.0, body_idle_seconds=1.5, head_bytes=16384, uri_bytes=8192)
 
 
-@pytest.fixture(scope="module", params=["uvicorn"])
-def worker(request: pytest.FixtureRequest) -> Iterator[tuple[tuple[str, int], int]]:
+@contextmanager
+def _running(settings: Settings) -> Iterator[tuple[tuple[str, int], int]]:
     """Address and process of a worker."""
     worker = Worker()
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listening:
-        worker.spawn(_SETTINGS, listening, "tests.run.tiny_app:create_app")
+        worker.spawn(settings, listening, "tests.run.tiny_app:create_app")
         while not worker.ready:
             time.sleep(0.02)
             worker.listen()
@@ -33,6 +33,12 @@ def worker(request: pytest.FixtureRequest) -> Iterator[tuple[tuple[str, int], in
         worker.process.send_signal(signal.SIGTERM)
         worker.process.wait(20)
         worker.forget()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[tuple[tuple[str, int], int]]:
+    with _running(_SETTINGS) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +110,15 @@ def test_a_long_uri_in_a_head_that_fits_is_left_to_the_application(address: tupl
     request = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with _connected(address, request) as connection:
         assert _status(_answer(connection)) == 200
+
+
+def test_a_uri_longer_than_its_parser_counts_is_414_too() -> None:
+    settings = Settings(head_bytes=1 << 20, uri_bytes=1 << 19)
+    with _running(settings) as (address, _):
+        for length, status in ((65_000, 200), (65_535, 200), (65_536, 414), (80_000, 414)):
+            request = b"GET /" + b"a" * (length - 1) + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            with _connected(address, request) as connection:
+                assert _status(_answer(connection)) == status, length
 
 
 def test_the_refusal_reaches_a_client_that_is_still_sending(address: tuple[str, int]) -> None:
