@@ -479,7 +479,12 @@ OPENAPI = Operation(
     "openapi",
     "Describe all resources as OpenAPI.",
     gives=("application/json",),
-    statuses={200: "The document."},
+    parameters=(ACCEPT,),
+    statuses={
+        200: "The document.",
+        400: "The accept parameter is malformed.",
+        406: "The Accept header allows no form of the answer.",
+    },
     conditional=True,
 )
 SERVER_OPENAPI = replace(OPENAPI, name="serverOpenapi")
@@ -488,6 +493,11 @@ LIMITS = Operation(
     "limits",
     "Tell the bounds of requests and answers, and the transfer syntaxes.",
     gives=("application/json",),
-    statuses={200: "The document."},
+    parameters=(ACCEPT,),
+    statuses={
+        200: "The document.",
+        400: "The accept parameter is malformed.",
+        406: "The Accept header allows no form of the answer.",
+    },
     conditional=True,
 )

@@ -17,10 +17,10 @@ from starlette.routing import BaseRoute, Mount
 from dicomweb.errors import NotAcceptable
 from dicomweb.protocol import wadl
 from dicomweb.protocol.answer_types import best_type
-from dicomweb.protocol.description import DescribedResource
+from dicomweb.protocol.description import DescribedResource, Operation
 from dicomweb.protocol.media_types import media_ranges
 from dicomweb.protocol.openapi import openapi as openapi_document
-from dicomweb.protocol.operations import CAPABILITIES
+from dicomweb.protocol.operations import CAPABILITIES, LIMITS, OPENAPI
 from dicomweb.settings import BASE_PATH, Settings
 from dicomweb.web.conditions import not_modified
 from dicomweb.web.limits import limits as limits_document
@@ -42,11 +42,7 @@ def described(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[Describ
 async def options(request: Request) -> Response:
     """The Capabilities Description of the resource and those below it, and its methods."""
     route: ResourceRoute = request.scope["route"]
-    preferred = media_ranges(accept_parameters(request), lenient=False)  # 400 malformed
-    accept = preferred or media_ranges(request.headers.getlist("accept"))
-    media_type = best_type(accept, CAPABILITIES.gives)
-    if media_type is None:
-        raise NotAcceptable("The capabilities are given as WADL or as JSON.", available=CAPABILITIES.gives)
+    media_type = _media_type(request, CAPABILITIES)  # 400, 406
     path = request.scope.get("root_path", "") + route.path_format
     service = BASE_PATH if (path + "/").startswith(BASE_PATH + "/") else ""
     tree = wadl.capabilities(
@@ -58,6 +54,16 @@ async def options(request: Request) -> Response:
     return _document(request, write(tree), media_type, {"Allow": route.allow})
 
 
+def _media_type(request: Request, operation: Operation) -> str:
+    """What the request likes best of what the operation gives."""
+    preferred = media_ranges(accept_parameters(request), lenient=False)  # 400 malformed
+    accept = preferred or media_ranges(request.headers.getlist("accept"))
+    media_type = best_type(accept, operation.gives)
+    if media_type is None:
+        raise NotAcceptable("The request takes no form that this document has.", available=operation.gives)
+    return media_type
+
+
 def _below(service: str, resources: Iterable[DescribedResource]) -> Iterator[DescribedResource]:
     """The resources below a path, by their paths there."""
     for one in resources:
@@ -67,9 +73,10 @@ def _below(service: str, resources: Iterable[DescribedResource]) -> Iterator[Des
 
 async def openapi(request: Request) -> Response:
     """The OpenAPI document of all resources."""
+    media_type = _media_type(request, OPENAPI)  # 400, 406
     root = base_url(request).removesuffix(BASE_PATH)
     document = openapi_document(described(request.app.routes), root=root or "/", version=_version())
-    return _document(request, orjson.dumps(document, option=orjson.OPT_INDENT_2), "application/json")
+    return _document(request, orjson.dumps(document, option=orjson.OPT_INDENT_2), media_type)
 
 
 def _version() -> str:
@@ -81,9 +88,10 @@ def _version() -> str:
 
 async def limits(request: Request) -> Response:
     """Bounds, transfer syntaxes and SOP classes, for programs."""
+    media_type = _media_type(request, LIMITS)  # 400, 406
     settings: Settings = request.app.state.settings
     document = orjson.dumps(limits_document(settings), option=orjson.OPT_INDENT_2)
-    return _document(request, document, "application/json")
+    return _document(request, document, media_type)
 
 
 def _document(

@@ -127,6 +127,14 @@ def test_openapi_describes_every_resource_once(client: Client, url: str) -> None
     assert references <= set(document["components"]["schemas"])
 
 
+@pytest.mark.parametrize("url", [ROOT + "/openapi.json", BASE + "/openapi.json", BASE + "/limits.json"])
+def test_the_documents_are_json_for_those_who_take_it(client: Client, url: str) -> None:
+    assert client.get(url, "text/html,*/*;q=0.8").json()
+    assert client.get(url, "text/html").status_code == 406
+    assert client.get(url + "?accept=application/json", "text/html").status_code == 200
+    assert client.get(url + "?accept=%00").status_code == 400
+
+
 def _members(value: Any, name: str) -> list[Any]:
     if isinstance(value, list):
         return [found for item in value for found in _members(item, name)]
