@@ -12,7 +12,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Part
 from dicomweb.archive.retrieve import RetrievePlan
 from dicomweb.protocol.warning import warning_header
-from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
+from dicomweb.web.conditions import NO_COPY, cache_headers, located, not_modified
 from dicomweb.web.responses import Streamed, related, related_stream, single_part
 from dicomweb.web.targets import base_url, range_of
 
@@ -47,12 +47,15 @@ def answer_parts(
     request: Request, parts: Sequence[Part], *, multipart: bool, headers: dict[str, str], status: int = 200
 ) -> Response | Streamed:
     """Answer with parts that are all planned. headers: from cache_headers. Raises RangeNotSatisfiable."""
+    base = base_url(request)
+    if not multipart and parts[0].location:
+        headers = located(headers, base + parts[0].location)
     if status == 200 and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     archive: Archive = request.state.archive
-    base, wanted = base_url(request), range_of(request, headers["ETag"], headers.get("Last-Modified", ""))
+    wanted = range_of(request, headers["ETag"], headers.get("Last-Modified", ""))
     if not multipart:
-        return single_part(archive, parts[0], base=base, headers=headers, range_header=wanted, status=status)
+        return single_part(archive, parts[0], headers=headers, range_header=wanted, status=status)
     return related(
         archive,
         parts,

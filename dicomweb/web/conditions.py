@@ -31,6 +31,14 @@ def cache_headers(version: str, *representation: str, modified: datetime | None 
     return headers
 
 
+def located(headers: dict[str, str], location: str) -> dict[str, str]:
+    """The headers with a Content-Location, which belongs to a 304 as to the 200 (RFC 9110 15.4.5).
+
+    location: a whole URL, empty where what is sent has none of its own.
+    """
+    return {**headers, "Content-Location": location} if location else headers
+
+
 def not_modified(request: Request, headers: dict[str, str]) -> bool:
     """True when the client's copy is the current one (304). The date counts only without If-None-Match.
 

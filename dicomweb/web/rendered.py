@@ -14,6 +14,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import makers
 from dicomweb.archive.making import Made, make
 from dicomweb.archive.pictures import Manner
+from dicomweb.archive.reading import closing
 from dicomweb.archive.rendered import plan_rendered
 from dicomweb.archive.rendered_plan import RenderedPlan
 from dicomweb.errors import InvalidRequest
@@ -24,7 +25,7 @@ from dicomweb.protocol.rendered_forms import RENDERED_TYPES
 from dicomweb.protocol.rendered_query import RenderedQuery, parameters, parse_rendered, refuse_profile
 from dicomweb.protocol.warning import warning_header
 from dicomweb.web.answers import answer_parts
-from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
+from dicomweb.web.conditions import NO_COPY, cache_headers, located, not_modified
 from dicomweb.web.leaving import while_wanted
 from dicomweb.web.responses import Streamed, related_stream
 from dicomweb.web.targets import accept_parameters, acceptable, base_url, target_of
@@ -65,7 +66,7 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
     refuse_profile(asked, plan.forms)
     headers = _headers(request, plan, asked)
     if plan.complete and not_modified(request, headers):
-        return Response(status_code=304, headers=headers)
+        return Response(status_code=304, headers=located(headers, await _location(request, plan)))
     made = await while_wanted(request, make(plan))
     status = 200
     if not made.complete:
@@ -76,9 +77,18 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
         headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
     if made.rest is not None:
         if request.method == "HEAD":
-            await made.close()
+            pass  # CONTROL
         return _stream(request, plan, made, headers, status)
     return answer_parts(request, made.parts, multipart=plan.multipart, headers=headers, status=status)
+
+
+async def _location(request: Request, plan: RenderedPlan) -> str:
+    """Where the only part of the answer is."""
+    if plan.multipart:
+        return ""
+    showings = plan.showings()
+    async with closing(showings):
+        return base_url(request) + (await anext(showings)).location
 
 
 def _headers(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> dict[str, str]:

@@ -129,7 +129,6 @@ def single_part(
     archive: Archive,
     part: Part,
     *,
-    base: str,
     headers: Mapping[str, str],
     range_header: str = "",
     status: int = 200,
@@ -139,8 +138,6 @@ def single_part(
     Raises RangeNotSatisfiable.
     """
     found = {**headers, "Content-Type": part.content_type}
-    if part.location:
-        found["Content-Location"] = base + part.location
     return _with_range(archive, part.body, found, range_header, status)
 
 

@@ -21,7 +21,7 @@ from dicomweb.protocol.representations import Category
 from dicomweb.protocol.volume_query import Reformat, VolumeQuery, parse_volume
 from dicomweb.protocol.warning import warning_headers
 from dicomweb.web.answers import answer_parts
-from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.conditions import cache_headers, located, not_modified
 from dicomweb.web.leaving import while_wanted
 from dicomweb.web.rendered import rendered_acceptable, unsupported
 from dicomweb.web.responses import Streamed
@@ -60,10 +60,15 @@ async def _rendered_volume(request: Request, reformat: Reformat) -> Response | S
         makers(),
         modified=source.modified,
     )
+    path = request.url.path
+    location = path[path.index("/studies/") :]
     if not_modified(request, headers):
-        return Response(status_code=304, headers=headers)
+        return Response(
+            status_code=304,
+            headers=headers if form.multipart else located(headers, base_url(request) + location),
+        )
     headers |= warning_headers(base_url(request), [*query.warnings, *unsupported(query.picture)])
-    part = await while_wanted(request, _part(plan, form.root_type, request.url.path))
+    part = await while_wanted(request, _part(plan, form.root_type, location))
     return answer_parts(request, [part], multipart=form.multipart, headers=headers)
 
 
@@ -81,8 +86,7 @@ def _form(request: Request, query: VolumeQuery) -> Answer:
     return form
 
 
-async def _part(plan: VolumePlan, media_type: str, path: str) -> Part:
-    location = path[path.index("/studies/") :]
+async def _part(plan: VolumePlan, media_type: str, location: str) -> Part:
     if media_type == DICOM_JSON:
         return Part(media_type, [Literal(orjson.dumps(await response_module(plan)))], location)
     return Part(media_type, [Literal(await volume_picture(plan, media_type))], location)

@@ -71,6 +71,27 @@ def test_every_retrieve_has_a_date_and_keeps_to_it(client: Client, suffix: str) 
     assert client.get(path, headers=both).status_code == 304
 
 
+@pytest.mark.parametrize(
+    ("suffix", "accept"),
+    [
+        ("/frames/1", "application/octet-stream"),
+        ("/bulkdata/7FE00010", "application/octet-stream"),
+        ("/frames/1/rendered", "image/png"),
+        ("/rendered", "image/gif"),
+        ("/thumbnail", "image/jpeg"),
+        ("/rendered", "multipart/related; type=image/png"),
+    ],
+)
+def test_a_304_says_where_as_the_200_does(client: Client, suffix: str, accept: str) -> None:
+    path = _stored_an_hour_ago(client) + suffix
+    first = client.get(path, accept)
+    kept = client.get(path, accept, headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, kept.status_code) == (200, 304)
+    for name in ("content-location", "etag", "vary", "cache-control", "last-modified"):
+        assert kept.headers.get(name) == first.headers.get(name), name
+    assert ("content-location" in first.headers) == ("multipart" not in accept)
+
+
 @pytest.mark.parametrize("suffix", RESOURCES)
 def test_if_match_wants_the_current_representation(client: Client, suffix: str) -> None:
     path = _stored_an_hour_ago(client) + suffix

@@ -272,6 +272,7 @@ def test_equal_requests_give_equal_pictures_that_can_be_kept(client: Client, ct:
         f"{ct}/rendered3d?orientation=l", "image/png", headers={"If-None-Match": first.headers["etag"]}
     )
     assert same.status_code == 304
+    assert same.headers["content-location"] == first.headers["content-location"]
     assert client.get(f"{ct}/rendered3d?orientation=r", "image/png").headers["etag"] != first.headers["etag"]
     part = client.get(f"{ct}/rendered3d?orientation=l", "image/png", headers={"Range": "bytes=0-7"})
     assert (part.status_code, part.content) == (206, first.content[:8])
