@@ -103,7 +103,12 @@ class _Answer:
 
 
 def _normalise_path(scope: Scope) -> None:
-    """`//` is `/`, and a trailing slash says nothing (G-12)."""
+    """`//` is `/`, and a trailing slash says nothing (G-12).
+
+    An encoded slash is refused: a proxy that lets clients in by path does not see the path that we would.
+    """
+    if b"%2f" in (scope.get("raw_path") or b"").lower():
+        raise InvalidRequest("The path of the URL has an encoded slash.")
     path = _SLASHES.sub("/", scope["path"])
     scope["path"] = path.rstrip("/") or "/"
 

@@ -15,8 +15,6 @@ from dicomweb.web.responses import Streamed
 Answer = Response | Streamed
 Handler = Callable[[Request], Awaitable[Answer]]
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
-
 
 class ResourceRoute(Route):
     """Dispatches by method; a method that is not in the table is 405 with a full Allow (H-12)."""
@@ -24,7 +22,8 @@ class ResourceRoute(Route):
     def __init__(self, path: str, methods: Mapping[str, tuple[Handler, Operation]]) -> None:
         self.operations = {method: operation for method, (_, operation) in methods.items()}
         self._handlers = {method: handler for method, (handler, _) in methods.items()}
-        super().__init__(path, self._dispatch, methods=_METHODS)
+        super().__init__(path, self._dispatch)
+        self.methods = None  # every method, known or not, comes to us
 
     @property
     def allow(self) -> str:

@@ -18,19 +18,19 @@ from dicomweb.web.base import base_url
 
 __all__ = ["accept_parameters", "acceptable", "base_url", "content_coding", "range_of", "target_of"]
 
-_LEVELS = ("study", "series", "instance")
+_UIDS = {"study": "Study Instance UID", "series": "Series Instance UID", "instance": "SOP Instance UID"}
 
 
 def target_of(request: Request) -> Target:
     """The study, series or instance of the URL. Raises InvalidRequest where a UID is malformed (G-11)."""
     settings: Settings = request.app.state.settings
     uids: dict[str, str] = {}
-    for level in _LEVELS:
+    for level, name in _UIDS.items():
         uid = request.path_params.get(level)
         if uid is None:
             continue
         if not is_uid(uid, strict=settings.strict_uids):
-            raise InvalidRequest(f"The {level.capitalize()} Instance UID in the URL is not a UID.")
+            raise InvalidRequest(f"The {name} in the URL is not a UID.")
         uids[level] = uid
     return Target(**uids)
 

@@ -80,6 +80,29 @@ def test_another_method_is_405_with_a_full_allow(client: Client) -> None:
     assert response.json()["status"] == 405
 
 
+@pytest.mark.parametrize("method", ["PROPFIND", "TRACE", "X-OWN"])
+def test_a_method_that_nobody_knows_is_405_too(client: Client, method: str) -> None:
+    response = client.request(method, "/studies")
+    assert (response.status_code, response.json()["status"]) == (405, 405)
+    assert response.headers["allow"] == client.request("PATCH", "/studies").headers["allow"]
+    assert client.request(method, "/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+def test_an_encoded_slash_separates_nothing(client: Client, slash: str) -> None:
+    study, series = new_uid(), new_uid()
+    client.store(make_instance(study_instance_uid=study, series_instance_uid=series))
+    assert client.get(f"/studies/{study}/series/{series}/metadata").status_code == 200
+    assert client.get(f"/studies/{study}{slash}series/{series}/metadata").status_code == 400
+
+
+def test_a_malformed_uid_is_called_by_its_name(client: Client) -> None:
+    for path, name in (("", "Study"), ("/series/x", "Series"), ("/series/1.2/instances/x", "SOP")):
+        study = "1.2" if path else "x"
+        detail = client.get(f"/studies/{study}{path}/metadata").json()["detail"]
+        assert f"The {name} Instance UID in the URL" in detail
+
+
 def test_slashes_do_not_matter(client: Client) -> None:
     for path in ("/studies/", "//studies", "/studies//"):
         assert client.get(path).status_code in (200, 204), path
