@@ -52,7 +52,8 @@ async def _search(request: Request, level: Level) -> Response | Streamed:
     )
     answer = await find(archive, query)
     base, coding = base_url(request), content_coding(request, CODINGS)
-    packing = packing_of(form, request.scope["request_id"])
+    # HEAD and GET have one boundary, as they have one Content-Type.
+    packing = packing_of(form, repr((request.url.path, request.url.query, answer.ids)))
     headers = {
         "Cache-Control": "private, no-cache",
         "Vary": "Accept, Accept-Encoding",

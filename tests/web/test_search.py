@@ -350,3 +350,9 @@ def test_pages_lead_to_the_next_one_until_the_last(client: Client) -> None:
     assert [len(page) for page in pages] == [3, 1]
     assert len({uid for page in pages for uid in page}) == 4
     assert "link" not in client.get(f"/instances?StudyInstanceUID={STUDY}&limit=0").headers
+
+
+def test_head_and_get_have_one_content_type_in_xml_too(client: Client) -> None:
+    path, accept = f"/studies?StudyInstanceUID={STUDY}", 'multipart/related; type="application/dicom+xml"'
+    got, head = client.get(path, accept), client.request("HEAD", path, headers={"Accept": accept})
+    assert (got.status_code, head.headers["content-type"]) == (200, got.headers["content-type"])
