@@ -30,8 +30,9 @@ def zip_range(request: Request) -> MediaRange | None:
     """The range by which the request prefers a ZIP archive to DICOM parts.
 
     The accept parameter goes before the header: that is how a link in a page asks for a download.
-    Raises InvalidRequest for a malformed one.
+    Raises InvalidRequest for a malformed one, and for a dicomdir parameter that would be for an archive.
     """
+    _wants_dicomdir(request)
     preferred = media_ranges(accept_parameters(request), lenient=False)
     ranges = preferred or media_ranges(request.headers.getlist("accept"))
     wanted = [one for one in ranges if one.media_type in _SERVED and one.q > 0]

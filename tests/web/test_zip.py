@@ -175,6 +175,14 @@ def test_an_archive_is_sent_to_those_who_prefer_it(client: Client, accept: str, 
     assert client.get(f"/studies/{study}", accept).headers["content-type"].startswith(content_type)
 
 
+@pytest.mark.parametrize("accept", ["", "application/zip", "multipart/related"])
+def test_dicomdir_is_true_or_false_whatever_is_sent(client: Client, accept: str) -> None:
+    data = make_instance()
+    client.store(data)
+    for value, status in (("-1", 400), ("", 400), ("true", 200), ("false", 200)):
+        assert client.get(f"{_path(data)}?dicomdir={value}", accept).status_code == status, value
+
+
 def test_a_refusal_names_it_too(client: Client) -> None:
     study, _ = _study(client)
     refused = client.get(f"/studies/{study}", "image/png")
