@@ -77,7 +77,7 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
         headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
     if made.rest is not None:
         if request.method == "HEAD":
-            pass  # CONTROL
+            await made.close()
         return _stream(request, plan, made, headers, status)
     return answer_parts(request, made.parts, multipart=plan.multipart, headers=headers, status=status)
 
