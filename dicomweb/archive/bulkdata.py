@@ -22,17 +22,12 @@ from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
+from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS
 from dicomweb.errors import DecodeFailed
 from dicomweb.pixels.transcode import swap_words
 from dicomweb.protocol.negotiate import Acceptable, Answer, Chosen, Stored, negotiate
 
 ENCAPSULATED_DOCUMENT = "00420011"
-# Bits of a word of each VR whose bytes swap in big endian; the others are bytes or text.
-_WORD_BITS = {
-    **dict.fromkeys(("AT", "OW", "SS", "US"), 16),
-    **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 32),
-    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 64),
-}
 # Parts up to here are made before the answer begins, so that its length is known and ranges work.
 _HELD_PARTS = 2048
 
@@ -122,7 +117,8 @@ async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIt
         async for body in _encapsulated_bodies(archive, place, layout, chosen):
             yield Part(chosen.content_type, body, location)
         return
-    word_bits = _WORD_BITS.get(place.vr, 8)
+    known = VALUE_REPRESENTATIONS.get(place.vr)
+    word_bits = 8 * known.word if known else 8
     if value.is_pixel_data and layout is not None:
         word_bits = pixel_word_bits(layout.vr, layout.bits_allocated)
     yield Part(chosen.content_type, _value_body(archive, place, value.length, word_bits), location)

@@ -46,6 +46,11 @@ class PixelLayout:
             return bits * 2 // 3  # two luminance samples share one pair of colour differences
         return bits
 
+    @property
+    def frame_length(self) -> int:
+        """Bytes of one native frame alone: the bits of the last byte that it does not need are there."""
+        return (self.frame_bits + 7) // 8
+
     def to_json(self) -> bytes:
         """The catalog's form of the layout."""
         return orjson.dumps(asdict(self))

@@ -144,16 +144,13 @@ def _bulk_numbers(vr: str, raw: bytes) -> Numbers:
     known = VALUE_REPRESENTATIONS.get(vr, _OTHER)
     if known.number:
         whole = len(raw) - len(raw) % known.word
-        return np.frombuffer(
-            raw[:whole], dtype="<" + _NUMPY_OF_STRUCT.get(known.number, known.number)
-        ).astype(np.float64)
+        return np.frombuffer(raw[:whole], dtype="<" + known.number).astype(np.float64)
     return np.array(
         [_number(value or "nan") for value in raw.decode("latin-1").split("\\")], dtype=np.float64
     )
 
 
 _LONGEST_CHARACTER = 4  # bytes in UTF-8
-_NUMPY_OF_STRUCT = {"h": "i2", "H": "u2", "i": "i4", "I": "u4", "q": "i8", "Q": "u8", "f": "f4", "d": "f8"}
 
 
 def _long_text(raw: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -61,11 +62,10 @@ def decode_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
 
 
 def decoded_length(layout: PixelLayout, transfer_syntax_uid: str) -> int:
-    """Bytes of one decoded frame (W-32); a 1-bit frame is rounded up to whole bytes."""
-    bits = layout.rows * layout.columns * layout.samples_per_pixel * layout.bits_allocated
-    if transfer_syntax_uid in NATIVE_FRAMES and layout.photometric_interpretation == "YBR_FULL_422":
-        bits = bits * 2 // 3
-    return (bits + 7) // 8
+    """Bytes of one decoded frame (W-32)."""
+    if transfer_syntax_uid in NATIVE_FRAMES:
+        layout = replace(layout, encapsulated=False)
+    return layout.frame_length
 
 
 def _decode(codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str) -> bytes:

@@ -51,7 +51,7 @@ def encode_frame(
     """
     if not can_encode(layout, transfer_syntax_uid):
         raise DecodeFailed("Pixels of this kind cannot be encoded in this transfer syntax.")
-    if len(native) != _native_length(layout):
+    if len(native) != layout.frame_length:
         raise DecodeFailed("A native frame does not have the size that its attributes say.")
     try:
         return _encode(native, layout, transfer_syntax_uid, quality)
@@ -59,13 +59,6 @@ def encode_frame(
         raise
     except Exception as error:  # codecs raise what they like over pixels that they do not like
         raise DecodeFailed(f"The codec refused to encode a frame ({type(error).__name__}).") from error
-
-
-def _native_length(layout: PixelLayout) -> int:
-    bits = layout.rows * layout.columns * layout.samples_per_pixel * layout.bits_allocated
-    if layout.photometric_interpretation == "YBR_FULL_422":
-        bits = bits * 2 // 3
-    return (bits + 7) // 8
 
 
 def _encode(native: bytes, layout: PixelLayout, uid: str, quality: int | None) -> bytes:
