@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
 from dicomweb.archive.presentation import plan_presentation, showings_of
 from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
 from dicomweb.archive.stated import Stated, stated
+from dicomweb.archive.stored_forms import MP4, container_of
 from dicomweb.archive.subjects import Subject
 from dicomweb.catalog.lookup import Contents, contents, instance_pages, instance_source
 from dicomweb.dicom.target import Target
@@ -61,6 +62,8 @@ async def plan_subject(
     if subject.rendering is Rendering.PRESENTATION:
         return await plan_presentation(subject, accept, manner)
     stored = _as_rendered(subject, len(shown))
+    if subject.rendering is Rendering.VIDEO and MP4 not in available(Resource.RENDERED, [stored]):
+        stored = replace(stored, document_type=await container_of(subject))
     accept = supported(accept, [stored])
     animated = subject.rendering is Rendering.IMAGE and len(shown) > 1 and not numbers
     try:

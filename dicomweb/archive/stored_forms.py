@@ -6,9 +6,11 @@ from base64 import b64decode
 
 from dicomweb.archive.bulkdata import ENCAPSULATED_DOCUMENT
 from dicomweb.archive.fragments import fragment_stretches
-from dicomweb.archive.parts import Body, Literal
+from dicomweb.archive.parts import Body, Literal, cut
 from dicomweb.archive.subjects import Subject
-from dicomweb.errors import DecodeFailed
+from dicomweb.errors import BlobMissing, DecodeFailed
+
+MP4 = "video/mp4"
 
 
 async def document_body(subject: Subject) -> Body:
@@ -22,6 +24,18 @@ async def document_body(subject: Subject) -> Body:
     data = b64decode(element["InlineBinary"])
     length = ((await subject.attributes()).get("00420015", {}).get("Value") or [len(data)])[0]
     return [Literal(data[:length] if length == len(data) - 1 else data)]
+
+
+async def container_of(subject: Subject) -> str:
+    """The media type of the file that a video is, where its beginning says so; else empty.
+
+    A player knows it better than the coding inside, by which the transfer syntax names the stream.
+    """
+    try:
+        head = await subject.read(cut(await video_body(subject), 0, 12))
+    except (DecodeFailed, BlobMissing):
+        return ""  # whoever reads all of it is told
+    return MP4 if head[4:8] == b"ftyp" else ""
 
 
 async def video_body(subject: Subject) -> Body:

@@ -123,7 +123,8 @@ def _as_stored(stored: Stored) -> tuple[str, ...]:
     if stored.category is not Category.VIDEO:
         return (stored.document_type,) if stored.document_type else ()
     syntax = lookup(stored.transfer_syntax_uid)
-    return (syntax.media_type,) if syntax else ()
+    media_types = (syntax.media_type if syntax else "", stored.document_type)
+    return tuple(dict.fromkeys(filter(None, media_types)))
 
 
 def _begins_with_picture(stored: Stored) -> bool:

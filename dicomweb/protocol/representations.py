@@ -61,7 +61,7 @@ class Stored:
     decodable: its compressed pixels can become native ones; without meaning where they are native.
     codestreams: for bulkdata, how many parts it makes as stored: each frame of an encapsulated value is
     one, a video is one (M-16). 2 stands for any more.
-    document_type: MIME type of an encapsulated document's bytes (0042,0012).
+    document_type: MIME type of an encapsulated document's bytes (0042,0012), or of a video's container.
     frames: that can be told apart; 0 for a video and for what has no pixels, 2 stands for any more.
     fits: all frames, decoded, are short enough for one native value (P-11).
     encodable: transfer syntaxes that it can be encoded in, without the stored one and Explicit VR Little

@@ -112,7 +112,7 @@ def document(content: bytes, media_type: str, sop_class_uid: str, **options: Any
     return make_instance(sop_class_uid=sop_class_uid, with_pixels=False, attributes=attributes, **options)
 
 
-def video(fragments: Sequence[bytes]) -> bytes:
+def video(fragments: Sequence[bytes], transfer_syntax_uid: str = MPEG4) -> bytes:
     """A video object around any bytes, cut into these fragments."""
     dataset = make_dataset(
         sop_class_uid=VIDEO_ENDOSCOPIC, rows=16, columns=16, frames=5, samples_per_pixel=3, bits_allocated=8
@@ -120,7 +120,7 @@ def video(fragments: Sequence[bytes]) -> bytes:
     dataset.PixelData = pydicom.encaps.encapsulate(list(fragments), has_bot=False)
     dataset["PixelData"].is_undefined_length = True
     dataset["PixelData"].VR = "OB"
-    return write_instance(dataset, MPEG4)
+    return write_instance(dataset, transfer_syntax_uid)
 
 
 def presentation_state(

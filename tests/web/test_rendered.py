@@ -31,6 +31,7 @@ from tests.web.shown import (
 )
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
+HEVC = "1.2.840.10008.1.2.4.107"
 JPEG_PARTS = 'multipart/related; type="image/jpeg"'
 
 
@@ -429,6 +430,25 @@ def test_a_video_comes_as_stored_and_can_be_sought(client: Client, fragments: li
     for start, stop in ((0, 1), (5, 25), (9, len(content))):
         stretch = client.get(f"{path}/rendered", headers={"Range": f"bytes={start}-{stop - 1}"})
         assert (stretch.status_code, stretch.content) == (206, content[start:stop])
+
+
+@pytest.mark.parametrize(
+    ("content", "accept", "media_type"),
+    [
+        (b"\0\0\0\x18ftypisom" + bytes(88), "video/mp4", "video/mp4"),
+        (b"\0\0\0\x18ftypisom" + bytes(88), "*/*", "video/H265"),
+        (b"\0\0\0\1\x40\1" + bytes(94), "video/H265", "video/H265"),
+        (b"\0\0\0\1\x40\1" + bytes(94), "video/mp4", ""),
+    ],
+)
+def test_a_video_is_what_its_container_is_too(
+    client: Client, content: bytes, accept: str, media_type: str
+) -> None:
+    path = _stored(client, video([content], HEVC))
+    response = client.get(f"{path}/rendered", accept)
+    assert response.status_code == (200 if media_type else 406)
+    if media_type:
+        assert (response.headers["content-type"], response.content) == (media_type, content)
 
 
 def test_pictures_open_in_a_second_decoder(client: Client, still: str) -> None:
