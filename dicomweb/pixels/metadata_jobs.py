@@ -10,16 +10,14 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
-import zstandard
 
 from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.metadata_text import read_metadata
 from dicomweb.pixels.rendering.display import display_of
 from dicomweb.pixels.rendering.frame_places import place_of
 from dicomweb.pixels.volume.slices import slices_of
 
 _PER_FRAME_GROUPS = "52009230"
-# Of JSON text; the objects made of it are bounded by the memory of a worker.
-_LONGEST = 512 << 20
 
 
 def displays_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
@@ -27,21 +25,21 @@ def displays_job(parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
 
     first, last: indices from 0, the last one not included.
     """
-    attributes = _read(buffers[0])
+    attributes = read_metadata(buffers[0])
     frames = range(parameters["first"], parameters["last"])
     return orjson.dumps([display_of(attributes, index) for index in frames])
 
 
 def outline_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """The DICOM JSON without what each frame has of its own. The one buffer: zstd of it."""
-    attributes = _read(buffers[0])
+    attributes = read_metadata(buffers[0])
     attributes.pop(_PER_FRAME_GROUPS, None)
     return orjson.dumps(attributes)
 
 
 def places_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """Where the frames of each instance lie, JSON arrays of frame_places.place_of. Buffers: zstd of them."""
-    return orjson.dumps([_places(_read(compressed)) for compressed in buffers])
+    return orjson.dumps([_places(read_metadata(compressed)) for compressed in buffers])
 
 
 def _places(attributes: dict[str, Any]) -> list[dict[str, Any]]:
@@ -49,12 +47,3 @@ def _places(attributes: dict[str, Any]) -> list[dict[str, Any]]:
     with suppress(DecodeFailed):
         return [place_of(attributes, index, one) for index, one in enumerate(slices_of(attributes))]
     return []
-
-
-def _read(compressed: bytes) -> dict[str, Any]:
-    try:
-        text = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=_LONGEST)
-        attributes: dict[str, Any] = orjson.loads(text)
-    except (zstandard.ZstdError, orjson.JSONDecodeError, MemoryError):
-        raise DecodeFailed("The metadata of the object is too long to be read for a picture.") from None
-    return attributes

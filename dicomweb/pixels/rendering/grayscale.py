@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, Window
+from dicomweb.dicom.picture import LINEAR_EXACT, Window
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.pixels.rendering.lut import LookupTable, lookup_table
 from dicomweb.pixels.rendering.samples import Pixels, stored_bits, stored_values
 from dicomweb.pixels.rendering.values import Values
-from dicomweb.pixels.rendering.window import FUNCTIONS, is_usable, windowed
+from dicomweb.pixels.rendering.window import stored_window, windowed
 
 Levels = NDArray[np.uint8]
 Step = Callable[[NDArray[Any]], NDArray[Any]]
 
 _INTERCEPT, _SLOPE, _MODALITY_LUTS = "00281052", "00281053", "00283000"
-_CENTERS, _WIDTHS, _FUNCTION, _VOI_LUTS = "00281050", "00281051", "00281056", "00283010"
+_VOI_LUTS = "00283010"
 _PRESENTATION_LUTS, _SHAPE = "20500010", "20500020"
 _PADDING, _PADDING_LIMIT = "00280120", "00280121"
 _DOSE_SCALING = "3004000E"
@@ -169,7 +169,7 @@ def _voi(values: Values, window: Window | None, layout: PixelLayout) -> Step | N
             table = lookup_table(item, signed=low_inputs)
             if table is not None:
                 return _looked_up(table)
-        window = _stored_window(values)
+        window = stored_window(values)
     return None if window is None else _windowed_by(window)
 
 
@@ -180,22 +180,6 @@ def _looked_up(table: LookupTable) -> Step:
 
 def _windowed_by(window: Window) -> Step:
     return lambda modality: windowed(modality, window)
-
-
-def _stored_window(values: Values) -> Window | None:
-    function = values.text(_FUNCTION).upper()
-    if function not in FUNCTIONS:
-        function = LINEAR
-    centers, widths = (values.numbers_by_place(tag) for tag in (_CENTERS, _WIDTHS))
-    for center, width in zip(centers, widths, strict=False):
-        if center is None or width is None:
-            continue
-        # Writers of floating point pixels give widths below 1, which only the exact function can mean.
-        fitting = LINEAR_EXACT if function == LINEAR and 0 < width < 1 else function
-        window = Window(center, width, fitting)
-        if is_usable(window):
-            return window
-    return None
 
 
 def _default_voi(

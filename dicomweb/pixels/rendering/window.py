@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, SIGMOID, Window
+from dicomweb.pixels.rendering.values import Values
 
 Fractions = NDArray[np.floating[Any]]
+
+_CENTERS, _WIDTHS, _FUNCTION = "00281050", "00281051", "00281056"
 
 
 def windowed(modality: NDArray[Any], window: Window) -> Fractions:
@@ -22,6 +25,23 @@ def windowed(modality: NDArray[Any], window: Window) -> Fractions:
 def is_usable(window: Window) -> bool:
     """Width at least 1 for LINEAR, above 0 for the others (C.11.2.1.2.1, C.11.2.1.3)."""
     return window.width >= 1 if window.function == LINEAR else window.width > 0
+
+
+def stored_window(values: Values) -> Window | None:
+    """The first usable window of a data set, None where there is none."""
+    function = values.text(_FUNCTION).upper()
+    if function not in FUNCTIONS:
+        function = LINEAR
+    centers, widths = (values.numbers_by_place(tag) for tag in (_CENTERS, _WIDTHS))
+    for center, width in zip(centers, widths, strict=False):
+        if center is None or width is None:
+            continue
+        # Writers of floating point pixels give widths below 1, which only the exact function can mean.
+        fitting = LINEAR_EXACT if function == LINEAR and 0 < width < 1 else function
+        window = Window(center, width, fitting)
+        if is_usable(window):
+            return window
+    return None
 
 
 def _linear(modality: NDArray[Any], center: float, width: float) -> Fractions:

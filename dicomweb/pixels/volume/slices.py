@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
-import zstandard
 
 from dicomweb.errors import DecodeFailed
+from dicomweb.pixels.metadata_text import read_metadata
 from dicomweb.pixels.rendering.display import display_of, items
 from dicomweb.pixels.rendering.values import Values
 from dicomweb.pixels.volume.grid import MOST_SLICES
@@ -21,8 +21,6 @@ from dicomweb.pixels.volume.vectors import Vector, cross, plus, unit, vector
 
 Attributes = Mapping[str, Any]
 
-# Of JSON text; what Python makes of it is bounded by the memory of a worker.
-_LONGEST = 512 << 20
 _POSITION, _ORIENTATION, _SPACING = "00200032", "00200037", "00280030"
 _FRAME_OF_REFERENCE, _VOLUME_FRAME_OF_REFERENCE = "00200052", "00209312"
 _FRAMES, _SOP_CLASS = "00280008", "00080016"
@@ -53,7 +51,7 @@ _KEPT = frozenset(
 
 def slices_job(_parameters: dict[str, Any], buffers: list[bytes]) -> bytes:
     """As the head of the module says. Raises DecodeFailed."""
-    return orjson.dumps([slices_of(_read(compressed)) for compressed in buffers])
+    return orjson.dumps([slices_of(read_metadata(compressed)) for compressed in buffers])
 
 
 def slices_of(attributes: Attributes) -> list[dict[str, Any]]:
@@ -62,15 +60,6 @@ def slices_of(attributes: Attributes) -> list[dict[str, Any]]:
     if frames > MOST_SLICES:
         raise DecodeFailed(f"A volume has at most {MOST_SLICES} frames here.")
     return [_slice(attributes, index) for index in range(frames)]
-
-
-def _read(compressed: bytes) -> dict[str, Any]:
-    try:
-        text = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=_LONGEST)
-        attributes: dict[str, Any] = orjson.loads(text)
-    except (zstandard.ZstdError, orjson.JSONDecodeError, MemoryError):
-        raise DecodeFailed("The metadata of an object is too long to be read for a volume.") from None
-    return attributes
 
 
 def _slice(attributes: Attributes, index: int) -> dict[str, Any]:

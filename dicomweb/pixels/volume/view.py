@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, Window
+from dicomweb.dicom.picture import LINEAR_EXACT, Window
 from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.rendering.annotation import burn_in
 from dicomweb.pixels.rendering.colour_space import with_profile
@@ -25,7 +25,7 @@ from dicomweb.pixels.rendering.encode import PROFILED_MEDIA_TYPES, encode
 from dicomweb.pixels.rendering.geometry import picture_size, placed, region_of
 from dicomweb.pixels.rendering.request import RenderRequest
 from dicomweb.pixels.rendering.values import Values
-from dicomweb.pixels.rendering.window import FUNCTIONS, is_usable, windowed
+from dicomweb.pixels.rendering.window import stored_window, windowed
 from dicomweb.pixels.volume.camera import Raster
 from dicomweb.pixels.volume.compositing import composed, transfer_of
 from dicomweb.pixels.volume.grid import Grid
@@ -33,7 +33,6 @@ from dicomweb.pixels.volume.projection import projected, rays_of
 from dicomweb.pixels.volume.samples import Voxels, open_volume
 from dicomweb.pixels.volume.vectors import length, vector
 
-_CENTERS, _WIDTHS, _FUNCTION = "00281050", "00281051", "00281056"
 # Percentiles: single voxels of metal or noise do not make all else dark.
 _DARKEST, _BRIGHTEST = 0.5, 99.9
 # Voxels that are looked at for the default window.
@@ -44,7 +43,7 @@ def window_job(parameters: dict[str, Any], _buffers: list[bytes]) -> bytes:
     """The window of the middle slice, else from the darkest to the brightest values of the volume."""
     display, window = parameters["display"], None
     if display:
-        window = _stored_window(Values(display["attributes"], {}))
+        window = stored_window(Values(display["attributes"], {}))
     if window is None and parameters["volume"]:
         window = _default_window(_volume(parameters["volume"]))
     if window is None:
@@ -90,16 +89,6 @@ def _volume(parameters: Mapping[str, Any]) -> Voxels:
 def _grid(parameters: Mapping[str, Any]) -> Grid:
     vectors = ("origin", "slice_vector", "row_vector", "column_vector")
     return Grid(**{**parameters, **{name: vector(parameters[name]) for name in vectors}})
-
-
-def _stored_window(values: Values) -> Window | None:
-    center, width, function = values.number(_CENTERS), values.number(_WIDTHS), values.text(_FUNCTION).upper()
-    if center is None or width is None:
-        return None
-    function = function if function in FUNCTIONS else LINEAR
-    fitting = LINEAR_EXACT if function == LINEAR and 0 < width < 1 else function
-    window = Window(center, width, fitting)
-    return window if is_usable(window) else None
 
 
 def _default_window(volume: Voxels) -> Window:
