@@ -25,6 +25,7 @@ from dicomweb.pixels.image_description import (
     described_length,
     description_of,
     is_described,
+    is_description_of,
     number_of_frames,
     video_attributes,
 )
@@ -45,7 +46,7 @@ class Assembly:
 
     growth: of the whole request. find: what a BulkDataURI stands for. inline: base64 texts that stayed in the
     spool, by the BulkDataURI put in their place. stated_uid: transfer syntax that the metadata part states,
-    or empty.
+    or empty. warnings: plain sentences about what was made, once it is.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Assembly:
         self._find = find
         self._inline = inline
         self._pixels: Bulk | None = None
+        self.warnings: list[str] = []
 
     async def part10(self, attributes: Attributes, turns: AsyncExitStack) -> Iterator[bytes]:
         """The object, in chunks to be taken in a thread. Raises InvalidDicom, then and there too.
@@ -205,9 +207,11 @@ class Assembly:
         self, attributes: Attributes, syntax: TransferSyntax, part: UploadedPart, head: bytes
     ) -> Attributes:
         """With what the first frame tells of itself, where the sender does not."""
-        if is_described(attributes):
-            return attributes
         offset, length = codestream_range(head, part.length)
+        if is_described(attributes):
+            if not is_description_of(attributes, head[offset:], syntax):
+                self.warnings.append("The attributes that describe the pixels do not match the first frame.")
+            return attributes
         description = description_of(head[offset:], syntax)
         if description is None:
             made = await self._work("describe_image", {}, part.offset + offset, length)

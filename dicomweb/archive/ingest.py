@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -57,8 +57,9 @@ class Ingest:
         self._share = Share(archive.uploads)
         self._outcomes: list[StoreOutcome] = []
         self._part = bytearray()
+        self._told: tuple[str, ...] = ()
         self._large: LargePart | None = None
-        self._small: list[bytes] = []
+        self._small: list[_Small] = []
         self._small_bytes = 0
         self._blobs = RequestBlobs(archive)
         self._begin_step()
@@ -82,12 +83,17 @@ class Ingest:
             self._part = bytearray()
         await self._large.write(chunk)
 
+    def warn(self, sentence: str) -> None:
+        """Say something of the current part beside what its scan finds."""
+        self._told = (*self._told, sentence)
+
     async def end_part(self) -> None:
         """The current part is complete."""
+        told, self._told = self._told, ()
         if self._large is not None:
-            await self._settle_large(self._large)
+            await self._settle_large(self._large, told)
         else:
-            self._small.append(bytes(self._part))
+            self._small.append(_Small(bytes(self._part), told))
             self._small_bytes += len(self._part)
             self._part = bytearray()
             if self._small_bytes >= _BATCH_BYTES or self._share.is_exceeded:
@@ -97,6 +103,7 @@ class Ingest:
 
     async def fail_part(self, error: InvalidDicom) -> None:
         """Drop the current part: it turned out that there is no whole instance."""
+        self._told = ()
         large, self._large = self._large, None
         if large is not None:
             large.close()
@@ -151,10 +158,10 @@ class Ingest:
             raise
         return large
 
-    async def _settle_large(self, large: LargePart) -> None:
+    async def _settle_large(self, large: LargePart, told: tuple[str, ...]) -> None:
         """Its bytes are durable when this returns, or gone."""
         try:
-            found = await large.finish()
+            found = _with_warnings(await large.finish(), told)
             if not self._folds(found):
                 await _in_thread(self._step.add, found, *large.places)
                 await large.commit()
@@ -175,18 +182,18 @@ class Ingest:
         self._share.add(-self._small_bytes)
         self._small_bytes = 0
 
-    async def _settle(self, part: bytes, verdict: _Verdict) -> None:
+    async def _settle(self, part: _Small, verdict: _Verdict) -> None:
         if isinstance(verdict, StoreOutcome):
             self._outcomes.append(verdict)
         elif verdict is _Other.INFLATES_FAR:
-            self._large = await self._spool(part)
-            await self._settle_large(self._large)
+            self._large = await self._spool(part.data)
+            await self._settle_large(self._large, part.told)
         elif isinstance(verdict, _Taken):
-            await self._pack.append(part)
+            await self._pack.append(part.data)
             if verdict.inflated:
                 await self._inflated_pack.append(verdict.inflated)
 
-    def _scan_small(self, parts: Sequence[bytes]) -> list[_Verdict]:
+    def _scan_small(self, parts: Sequence[_Small]) -> list[_Verdict]:
         """Scan whole parts in one thread hop, until the inflated copies of deflated ones are a batch."""
         verdicts: list[_Verdict] = []
         offset, inflated_offset = self._pack.size, self._inflated_pack.size
@@ -195,13 +202,13 @@ class Ingest:
             verdict = self._scan_one(part, offset, inflated_offset)
             verdicts.append(verdict)
             if isinstance(verdict, _Taken):
-                offset += len(part)
+                offset += len(part.data)
                 inflated_offset += len(verdict.inflated)
             if verdict is _Other.INFLATES_FAR or inflated_offset - begin >= _BATCH_BYTES:
                 break
         return verdicts
 
-    def _scan_one(self, part: bytes, offset: int, inflated_offset: int) -> _Verdict:
+    def _scan_one(self, part: _Small, offset: int, inflated_offset: int) -> _Verdict:
         """Scan a part; the offsets are those that it and its inflated copy will have in the packs."""
         inflated = bytearray()
 
@@ -211,10 +218,11 @@ class Ingest:
             inflated.extend(piece)
 
         try:
-            found = scan([part], limits=self._limits, on_inflated=keep)
+            found = scan([part.data], limits=self._limits, on_inflated=keep)
+            found = _with_warnings(found, part.told)
             if self._folds(found):
                 return _Other.FOLDED
-            place, copy = BlobPlace(self._pack.key, offset, len(part)), None
+            place, copy = BlobPlace(self._pack.key, offset, len(part.data)), None
             if found.inflated_length is not None:
                 copy = BlobPlace(self._inflated_pack.key, inflated_offset, len(inflated))
             self._step.add(found, place, copy)
@@ -272,6 +280,18 @@ class Ingest:
             self._outcomes += settled(one, what)
         # A resend or a refused duplicate. Ours alone, so safe to delete.
         await self._blobs.remove(sizes.keys() - _used(step.accepted, added))
+
+
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A part that is held. told: warnings of whoever wrote it."""
+
+    data: bytes
+    told: tuple[str, ...]
+
+
+def _with_warnings(found: Scan, told: tuple[str, ...]) -> Scan:
+    return replace(found, warnings=(*found.warnings, *told)) if told else found
 
 
 @dataclass(frozen=True, slots=True)

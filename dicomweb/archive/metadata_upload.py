@@ -112,6 +112,8 @@ class MetadataUpload:
                 )
                 async for chunk in threaded(await assembly.part10(attributes, turns)):
                     await ingest.write(chunk)
+                for sentence in assembly.warnings:
+                    ingest.warn(sentence)
         except InvalidDicom as error:
             await ingest.fail_part(identified(error, attributes))
         else:

@@ -125,6 +125,21 @@ def description_of(head: bytes, syntax: TransferSyntax) -> ImageDescription | No
     )
 
 
+def is_description_of(attributes: Attributes, head: bytes, syntax: TransferSyntax) -> bool:
+    """Whether the sender's attributes agree with the header of a compressed frame, where that tells.
+
+    Only in what no codec changes: codecs have their own ways with bits and colours.
+    """
+    try:
+        found = description_of(head, syntax)
+    except InvalidDicom:
+        return True
+    if found is None:
+        return True
+    seen = {"00280010": found.rows, "00280011": found.columns, "00280002": found.samples_per_pixel}
+    return all(first_value(attributes, tag) == value for tag, value in seen.items())
+
+
 # Component transform of the codestream -> Photometric Interpretation (PS3.5 8.2.1, 8.2.4).
 _PHOTOMETRIC = {"YBR": "YBR_FULL_422", "RCT": "YBR_RCT", "ICT": "YBR_ICT", "XYB": "XYB", "RGB": "RGB"}
 

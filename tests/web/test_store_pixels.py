@@ -265,6 +265,26 @@ def test_a_video_tells_what_it_is(client: Client, data_dir: Any) -> None:
         assert got.rstrip(b"\0") == video.rstrip(b"\0")
 
 
+@pytest.mark.parametrize("small_part_bytes", [4 << 20, 1000])
+def test_a_description_of_other_pixels_is_stored_with_a_warning(
+    make_client: Any, small_part_bytes: int
+) -> None:
+    client = make_client(small_part_bytes=small_part_bytes)
+    study = new_uid()
+    right, wrong = (make_metadata(study=study, pixels="p") for _ in range(2))
+    right |= pixel_description(48, 64, bits=8)
+    wrong |= pixel_description(999, 999, bits=8)
+    part = bulk("p", "image/jpeg", imagecodecs.jpeg8_encode(GREY))
+    response = store_metadata(client, [wrong, right], [part])
+    assert response.status_code == 202
+    reasons = {
+        item["00081155"]["Value"][0]: item.get("00081196", {}).get("Value")
+        for item in response.json()["00081199"]["Value"]
+    }
+    assert reasons == {wrong["00080018"]["Value"][0]: [0xB007], right["00080018"]["Value"][0]: None}
+    assert "do not match the first frame" in response.headers["warning"]
+
+
 def test_what_is_called_a_video_and_is_none_fails_alone(client: Client) -> None:
     good, plain, stated = make_metadata(), make_metadata(pixels="p"), make_metadata(pixels="s")
     syntax = "video/mp4; transfer-syntax=" + FOUR + "102"
