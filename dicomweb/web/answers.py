@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -11,8 +10,7 @@ from starlette.responses import Response
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.parts import Part
 from dicomweb.archive.retrieve import RetrievePlan
-from dicomweb.protocol.warning import warning_header
-from dicomweb.web.conditions import NO_COPY, cache_headers, located, not_modified
+from dicomweb.web.conditions import cache_headers, incomplete, located, not_modified
 from dicomweb.web.responses import Streamed, related, related_stream, single_part
 from dicomweb.web.targets import base_url, range_of
 
@@ -24,10 +22,7 @@ def answer_plan(request: Request, plan: RetrievePlan) -> Response | Streamed:
     base, status = base_url(request), 200
     headers = cache_headers(plan.version, str(plan.multipart), *plan.forms, base, modified=plan.modified)
     if not plan.complete:
-        # The tag only makes the boundary: no copy may be kept.
-        headers = cache_headers(plan.version, secrets.token_hex()) | NO_COPY
-        headers["Warning"] = warning_header(base, _INCOMPLETE)
-        status = 206
+        headers, status = incomplete(headers, base, [_INCOMPLETE]), 206
     if plan.parts is not None:
         return answer_parts(request, plan.parts, multipart=plan.multipart, headers=headers, status=status)
     if plan.complete and not_modified(request, headers):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 
 from dicomweb.errors import PreconditionFailed
 from dicomweb.protocol.ranges import http_date, is_match, is_not_modified, is_not_modified_since
+from dicomweb.protocol.warning import warning_headers
 
 _VARY = "Accept, Accept-Encoding"
 # Dates count seconds: one so young would also be the date of a change that comes right after this answer.
 _YOUNG = timedelta(seconds=2)
-# Of an answer that leaves something out, which may be there again without a change of the version.
-NO_COPY = {"Cache-Control": "no-store", "Vary": _VARY}
 
 
 def cache_headers(version: str, *representation: str, modified: datetime | None = None) -> dict[str, str]:
@@ -29,6 +30,17 @@ def cache_headers(version: str, *representation: str, modified: datetime | None 
     if modified is not None and datetime.now(UTC) - modified > _YOUNG:
         headers["Last-Modified"] = http_date(modified)
     return headers
+
+
+def incomplete(headers: dict[str, str], base_url: str, warnings: Sequence[str]) -> dict[str, str]:
+    """The headers of an answer that leaves something out, whose status is 206 (W-60, Z-02).
+
+    What is left out may be there again without a change of the version: no copy may be kept, and the tag
+    only makes boundaries. base_url, warnings: what the Warning header says.
+    """
+    kept = {name: value for name, value in headers.items() if name != "Last-Modified"}
+    own = {"ETag": f'"{secrets.token_hex()}"', "Cache-Control": "no-store"}
+    return kept | own | warning_headers(base_url, warnings)
 
 
 def located(headers: dict[str, str], location: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,9 +22,9 @@ from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.negotiate import Acceptable, Resource
 from dicomweb.protocol.rendered_forms import RENDERED_TYPES
 from dicomweb.protocol.rendered_query import RenderedQuery, parameters, parse_rendered, refuse_profile
-from dicomweb.protocol.warning import warning_header
+from dicomweb.protocol.warning import warning_headers
 from dicomweb.web.answers import answer_parts
-from dicomweb.web.conditions import NO_COPY, cache_headers, located, not_modified
+from dicomweb.web.conditions import cache_headers, incomplete, located, not_modified
 from dicomweb.web.leaving import while_wanted
 from dicomweb.web.responses import Streamed, related_stream
 from dicomweb.web.targets import accept_parameters, acceptable, base_url, target_of
@@ -68,13 +67,11 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=located(headers, await _location(request, plan)))
     made = await while_wanted(request, make(plan))
-    status = 200
-    if not made.complete:
-        # What is left out may be there again without a change of the version: no copy may be kept.
-        headers = cache_headers(plan.version, secrets.token_hex()) | NO_COPY
-        status = 206
-    if warnings := [*plan.warnings, *([] if made.complete else [_INCOMPLETE]), *unsupported(asked)]:
-        headers["Warning"] = ", ".join(warning_header(base_url(request), text) for text in warnings)
+    base, warnings, status = base_url(request), [*plan.warnings, *unsupported(asked)], 200
+    if made.complete:
+        headers |= warning_headers(base, warnings)
+    else:
+        headers, status = incomplete(headers, base, [_INCOMPLETE, *warnings]), 206
     if made.rest is not None:
         if request.method == "HEAD":
             await made.close()

@@ -17,8 +17,7 @@ from dicomweb.protocol.media_types import (
     media_ranges,
 )
 from dicomweb.protocol.negotiate import Acceptable, Resource
-from dicomweb.protocol.warning import warning_header
-from dicomweb.web.conditions import NO_COPY, cache_headers, not_modified
+from dicomweb.web.conditions import cache_headers, incomplete, not_modified
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import accept_parameters, base_url, target_of
 
@@ -50,7 +49,8 @@ async def zipped(request: Request, wanted: MediaRange) -> Response | Streamed:
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=headers)
     if not plan.complete:
-        headers = {**NO_COPY, "Warning": warning_header(base_url(request), _INCOMPLETE)}
+        headers = incomplete(headers, base_url(request), [_INCOMPLETE])
+        del headers["ETag"]  # there are no boundaries to be made of it
     name = target.instance or target.series or target.study
     headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
     headers["Content-Type"] = APPLICATION_ZIP
