@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from dicomweb.errors import DecodeFailed
+from dicomweb.errors import DecodeFailed, InvalidRequest
 from dicomweb.pixels.rendering import animation
 from dicomweb.pixels.rendering.animation import ANIMATED_MEDIA_TYPES, encode_animation
 from dicomweb.pixels.rendering.annotation_lines import KEYWORDS, annotation_lines
 from dicomweb.pixels.rendering.colour_space import NAMES, named_profile
-from dicomweb.pixels.rendering.encode import MEDIA_TYPES
+from dicomweb.pixels.rendering.encode import MEDIA_TYPES, PROFILED_MEDIA_TYPES
+from dicomweb.protocol.rendered_forms import ANIMATIONS, DRAWINGS, RENDERED_TYPES, STILLS
+from dicomweb.protocol.rendered_query import RenderedQuery, refuse_profile
 from tests.pixels.rendering.drawing import drawn, frames_of, levels, made
 
 _ROW, _COLUMN = np.indices((48, 64))
@@ -108,6 +110,23 @@ def test_jp2_and_jph_say_what_they_are() -> None:
 def test_another_media_type_is_refused() -> None:
     with pytest.raises(DecodeFailed):
         made(**_options(_GRAY)).draw(media_type="image/x-unknown")
+
+
+def test_what_is_offered_is_what_can_be_made() -> None:
+    assert set(STILLS) == MEDIA_TYPES
+    assert set(ANIMATIONS) <= ANIMATED_MEDIA_TYPES
+    for media_type in RENDERED_TYPES:
+        if media_type in MEDIA_TYPES | set(DRAWINGS):
+            assert can_hold_profile(media_type) == (media_type in PROFILED_MEDIA_TYPES), media_type
+
+
+def can_hold_profile(media_type: str) -> bool:
+    """Whether the parameter is taken for it."""
+    try:
+        refuse_profile(RenderedQuery(icc_profile="srgb"), [media_type])
+    except InvalidRequest:
+        return False
+    return True
 
 
 # --- ICC profiles ------------------------------------------------------------------------------------------
