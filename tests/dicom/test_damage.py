@@ -112,9 +112,9 @@ def test_every_broken_file_is_answered_at_once_in_little_memory(data_dir: Path) 
         if not path.is_file():
             continue
         data = path.read_bytes()
-        started = time.perf_counter()
+        started = time.process_time()
         outcome(data, 1 << 16)
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
         tracemalloc.start()
         outcome(data, 1 << 16)
         largest = max(largest, tracemalloc.get_traced_memory()[1])

@@ -55,9 +55,9 @@ def test_a_frame_is_joined(fragments: list[bytes]) -> None:
 def test_bytes_that_are_all_headers_cost_no_more_than_others() -> None:
     """A frame of 16 MiB that seems to hold a million items is one fragment of them, and one behind it."""
     data = items([items([b""]) * (1 << 21), b"ab"])
-    begun = time.perf_counter()
+    begun = time.process_time()
     joined = join_fragments(data, frame_of(data, 2))
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
     assert len(joined) == 8 * (1 << 21) + 2
 
 

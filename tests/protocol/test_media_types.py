@@ -83,6 +83,6 @@ def test_a_malformed_entry_is_skipped_or_refused(text: str) -> None:
 @pytest.mark.parametrize("unit", ['"', "\\", ";", "=", " ", ",", "a", 'a="\\', "a/b;x=1 "])
 def test_time_is_linear_in_the_header(unit: str) -> None:
     text = "a/b;x=" + unit * (200_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     media_ranges([text, '"' + text])
-    assert time.perf_counter() - started < 2  # quadratic would be minutes
+    assert time.process_time() - started < 2  # quadratic would be minutes

@@ -263,7 +263,7 @@ HOSTILE = {
 def test_time_is_linear_in_the_body(name: str, size: int) -> None:
     reader = RelatedReader("-" * 70)
     body = HOSTILE[name] * (2_000_000 // len(HOSTILE[name]))
-    started = time.perf_counter()
+    started = time.process_time()
     for chunk in [b"--" + b"-" * 70 + b"\r\n\r\n", *in_pieces(body, size)]:
         reader.feed(chunk)
-    assert time.perf_counter() - started < 3  # quadratic would be minutes
+    assert time.process_time() - started < 3  # quadratic would be minutes

@@ -27,9 +27,9 @@ def test_wildcards_mean_what_a_regular_expression_means(text: str, pattern: str)
 
 def test_no_pattern_takes_long() -> None:
     hostile = (ANY + "a") * 30 + ANY + "b"
-    started = time.perf_counter()
+    started = time.process_time()
     assert not wildcard(hostile)("a" * 20_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def matches(query: str, attributes: dict[str, Any]) -> bool:

@@ -66,7 +66,7 @@ def test_a_body_that_stands_still_ends(address: tuple[str, int]) -> None:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
         begun = time.monotonic()
         connection.recv(1000)
-        assert 1 < time.monotonic() - begun < 5
+        assert 1 < time.monotonic() - begun < 15
 
 
 def test_bodies_arrive_whole(address: tuple[str, int]) -> None:
