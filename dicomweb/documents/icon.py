@@ -145,13 +145,6 @@ def _solid(colour: str) -> _Shapes:
     ]
 
 
-def _play(colour: str) -> _Shapes:
-    return [
-        Path([rectangle(18, 20, 92, 66)], _LINE, _LINE_WIDTH, closed=True),
-        Path([points([(52, 34), (52, 72), (84, 53)])], colour, 2, closed=True, fill=colour),
-    ]
-
-
 def _image(colour: str) -> _Shapes:
     hills = points([(22, 82), (48, 46), (64, 66), (78, 54), (106, 82)])
     return [

@@ -7,85 +7,20 @@ follow from both.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from dicomweb.protocol.description import Operation, Parameter
 from dicomweb.protocol.media_types import Form
+from dicomweb.protocol.query_parameters import (
+    ACCEPT,
+    METADATA_FIELDS,
+    PICTURE_PARAMETERS,
+    SEARCH_PARAMETERS,
+    TRUE,
+    VIEWPORT,
+    VOLUME_PARAMETERS,
+)
 from dicomweb.protocol.representations import Resource
 from dicomweb.protocol.store_parts import BODY_TYPES
-
-# --- query parameters ------------------------------------------------------------------------------
-
-
-def _text(pattern: str, example: str) -> dict[str, Any]:
-    """Schema of a text that must look so."""
-    return {"type": "string", "pattern": pattern, "examples": [example]}
-
-
-_COUNT = {"type": "integer", "minimum": 0}
-_ATTRIBUTES = r"^(all|([0-9A-Fa-f]{8}|[A-Z][A-Za-z0-9]{1,63})(,([0-9A-Fa-f]{8}|[A-Z][A-Za-z0-9]{1,63}))*)$"
-_TRUE = {"type": "string", "enum": ["true", "false"]}
-
-ACCEPT = Parameter(
-    "accept",
-    "Media types without wildcards; they go before the Accept header.",
-    _text(r"^[A-Za-z]+/[A-Za-z0-9.+-]+(; ?[a-z-]+=[^\s,;]+)*$", "application/dicom+json"),
-    repeated=True,
-    section="8.3.3.1",
-)
-
-_SEARCH_PARAMETERS = (
-    Parameter(
-        "{attribute}",
-        "A matching key: keyword, tag or path of an attribute, with the value to match.",
-        repeated=True,
-        section="8.3.4.1",
-    ),
-    Parameter(
-        "includefield",
-        "Attributes to return beside the usual ones: keywords, tags or paths, with commas between, or all.",
-        _text(_ATTRIBUTES, "StudyDescription,00100020"),
-        repeated=True,
-        section="8.3.4.3",
-    ),
-    Parameter(
-        "fuzzymatching",
-        "Names also match by the beginning and the sound of their words.",
-        _TRUE,
-        section="8.3.4.2",
-    ),
-    Parameter(
-        "emptyvaluematching",
-        "A key of two double quotes finds what has no value.",
-        _TRUE,
-        section="8.3.4",
-    ),
-    Parameter(
-        "multiplevaluematching",
-        "Of several values of a key all must be there.",
-        _TRUE,
-        section="8.3.4",
-    ),
-    Parameter("limit", "Most results of the answer.", _COUNT, section="8.3.4.4"),
-    Parameter("offset", "Results to pass over.", _COUNT, section="8.3.4.4"),
-    ACCEPT,
-)
-
-_METADATA_FIELDS = (
-    Parameter(
-        "includefield",
-        "Attributes to return besides those that identify the instance: keywords, tags or paths, with commas"
-        " between, or all.",
-        _text(_ATTRIBUTES, "StudyDescription,00100020"),
-        repeated=True,
-    ),
-    Parameter(
-        "excludefield",
-        "Attributes to leave out: keywords, tags or paths, with commas between.",
-        _text(_ATTRIBUTES, "SharedFunctionalGroupsSequence"),
-        repeated=True,
-    ),
-)
 
 # --- statuses --------------------------------------------------------------------------------------
 
@@ -115,7 +50,7 @@ RETRIEVE_INSTANCES = Operation(
     gives=("application/zip",),
     parameters=(
         ACCEPT,
-        Parameter("dicomdir", "Of application/zip: whether it is a File-set with a DICOMDIR.", _TRUE),
+        Parameter("dicomdir", "Of application/zip: whether it is a File-set with a DICOMDIR.", TRUE),
     ),
     statuses=_READ | _PARTLY,
     conditional=True,
@@ -126,7 +61,7 @@ RETRIEVE_METADATA = Operation(
     "Retrieve all attributes of the instances, bulkdata by URI.",
     "10.4.1.1.2",
     Resource.METADATA,
-    parameters=(ACCEPT, *_METADATA_FIELDS),
+    parameters=(ACCEPT, *METADATA_FIELDS),
     statuses=_READ,
     conditional=True,
 )
@@ -153,43 +88,6 @@ RETRIEVE_BULKDATA = Operation(
 
 # --- rendered ---------------------------------------------------------------------------------------
 
-_VIEWPORT = Parameter(
-    "viewport",
-    "Width and height of the box that the picture fits in; of an image also x, y, width and height of the"
-    " part that is shown, negative sides to mirror it.",
-    _text(r"^[1-9][0-9]{0,3},[1-9][0-9]{0,3}(,[0-9]{0,4},[0-9]{0,4}(,-?[1-9][0-9]{0,3}){2})?$", "512,512"),
-    section="8.3.5.1.3",
-)
-_PICTURE_PARAMETERS = (
-    Parameter(
-        "annotation",
-        "What is written onto the picture: patient, technique or both, with a comma between.",
-        _text(r"^(patient|technique)(,(patient|technique))?$", "patient,technique"),
-        section="8.3.5.1.1",
-    ),
-    Parameter(
-        "quality",
-        "Of lossy coding; other types ignore it.",
-        {"type": "integer", "minimum": 1, "maximum": 100},
-        section="8.3.5.1.2",
-    ),
-    _VIEWPORT,
-    Parameter(
-        "window",
-        "Center, width and function (linear, linear-exact or sigmoid), with commas between.",
-        _text(
-            r"^-?[0-9]{1,5}(\.[0-9]{1,3})?,[1-9][0-9]{0,5},(linear|linear-exact|sigmoid)$",
-            "40,400,linear",
-        ),
-        section="8.3.5.1.4",
-    ),
-    Parameter(
-        "iccprofile",
-        "Colour space of the picture, and whether its profile is embedded.",
-        {"type": "string", "enum": ["no", "yes", "srgb", "adobergb", "rommrgb"]},
-        section="8.3.5.1.5",
-    ),
-)
 RETRIEVE_RENDERED = Operation(
     "retrieveRendered",
     "Retrieve pictures, text or video of the instances or frames.",
@@ -205,7 +103,7 @@ RETRIEVE_RENDERED = Operation(
         "video/mpeg",
     ),
     parameters=(
-        *_PICTURE_PARAMETERS,
+        *PICTURE_PARAMETERS,
         Parameter("charset", "Character set of text, before Accept-Charset.", section="8.3.3.2"),
         ACCEPT,
     ),
@@ -218,68 +116,10 @@ RETRIEVE_THUMBNAIL = Operation(
     "Retrieve one small picture that stands for the target and shows nothing of the patient's identity.",
     "10.4.1.1.4",
     Resource.THUMBNAIL,
-    parameters=(_VIEWPORT, ACCEPT),
+    parameters=(VIEWPORT, ACCEPT),
     statuses=_READ | {206: "The asked range."},
     conditional=True,
     ranges=True,
-)
-
-_POINT = _text(r"^-?[0-9]{1,3},-?[0-9]{1,3},-?[0-9]{1,3}$", "0,-500,0")
-_VOLUME_PARAMETERS = (
-    Parameter(
-        "volumeinputreference",
-        "UID of a series or an instance of the volume, which frame numbers may follow, with commas between.",
-        _text(r"^[1-9]\.[0-9]\.[1-9][0-9]{1,20}(,[1-9][0-9]{0,2})?$", "1.2.840.113619.2.1"),
-        repeated=True,
-        section="8.3.5.3.1",
-    ),
-    Parameter(
-        "{attribute}",
-        "A matching key as in a search: images that match it are the volume.",
-        repeated=True,
-        section="8.3.5.3.2",
-    ),
-    Parameter(
-        "renderingmethod",
-        "How the samples along a ray become a pixel.",
-        {"type": "string", "enum": ["volume_rendered", "maximum_ip", "minimum_ip", "average_ip"]},
-        section="8.3.5.3.3",
-    ),
-    Parameter(
-        "orientation",
-        "The side of the patient that is looked at; not together with the viewpoint.",
-        {"type": "string", "enum": ["a", "p", "r", "l", "h", "f"]},
-        section="8.3.5.3.4",
-    ),
-    Parameter("viewpointposition", "Where it is seen from: x,y,z in mm.", _POINT, section="8.3.5.3.5"),
-    Parameter("viewpointlookat", "What is in the middle: x,y,z in mm.", _POINT, section="8.3.5.3.6"),
-    Parameter("viewpointup", "What is up: a direction x,y,z.", _POINT, section="8.3.5.3.7"),
-    Parameter(
-        "swivelrange",
-        "Degrees that an animation turns by.",
-        {"type": "number", "minimum": 0.1, "maximum": 360},
-        section="8.3.5.3.9",
-    ),
-    Parameter(
-        "animationstepsize",
-        "Degrees between two pictures of it.",
-        {"type": "number", "minimum": 0.01, "maximum": 360},
-        section="8.3.5.3.11",
-    ),
-    Parameter(
-        "animationrate",
-        "Pictures of it a second.",
-        {"type": "number", "minimum": 0.01, "maximum": 50},
-        section="8.3.5.3.12",
-    ),
-    Parameter(
-        "renderedvolumetricmetadata",
-        "The parameters that were applied, as DICOM JSON, in place of the picture.",
-        {"type": "string", "enum": ["yes"]},
-        section="8.3.5.3.13",
-    ),
-    *_PICTURE_PARAMETERS,
-    ACCEPT,
 )
 
 
@@ -290,7 +130,7 @@ def _volume(name: str, summary: str, section: str, *parameters: Parameter) -> Op
         section,
         Resource.RENDERED_VOLUME,
         gives=("application/dicom+json",),
-        parameters=(*parameters, *_VOLUME_PARAMETERS),
+        parameters=(*parameters, *VOLUME_PARAMETERS),
         statuses=_READ
         | {
             206: "The asked range.",
@@ -351,7 +191,7 @@ WADO_URI = Operation(
         _wado("imageAnnotation", "An older name of annotation."),
         _wado("presentationSeriesUID", "Series of a presentation state; with presentationUID."),
         _wado("presentationUID", "Presentation state that says how the image is shown."),
-        _VIEWPORT,
+        VIEWPORT,
     ),
     statuses=_READ | {206: "The asked range."},
     conditional=True,
@@ -397,7 +237,7 @@ def _search(name: str, of: str) -> Operation:
         f"Search for {of}.",
         "10.6",
         Resource.SEARCH,
-        parameters=_SEARCH_PARAMETERS,
+        parameters=SEARCH_PARAMETERS,
         statuses=_SEARCHED,
     )
 
