@@ -65,14 +65,14 @@ def test_parts_of_one_value_are_of_one_media_type() -> None:
 
 
 def test_the_time_to_find_a_part_does_not_grow_with_their_number() -> None:
-    count = 50_000
+    count = 10_000
     parts = parts_at(f"a/b{number}/{number}" for number in range(count))
     begin = time.process_time()
     for number in range(count):
         with pytest.raises(InvalidDicom):
             parts.find(f"a/{number}")
         assert places(parts, f"a/b{number}") == [number]
-    assert time.process_time() - begin < 20  # one look at every part each time would take an hour
+    assert time.process_time() - begin < 10  # one look at every part each time would take minutes
     assert parts.unused() == 0
 
 

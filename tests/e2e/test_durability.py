@@ -1,6 +1,6 @@
 """kill -9 of anything at any moment: what was acknowledged is there and whole (design invariant 1).
 
-DICOMWEB_TEST_KILLS: how many kills (default 6).
+DICOMWEB_TEST_KILLS: how many kills (default 4).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.e2e.instances import Instance, make, uid_of
 from tests.e2e.served import Served
 from tests.run.processes import wait_until
 
-_KILLS = int(os.environ.get("DICOMWEB_TEST_KILLS", "6"))
+_KILLS = int(os.environ.get("DICOMWEB_TEST_KILLS", "4"))
 _SENDERS = 4
 _STUDIES_A_ROUND = 2
 # Parts up to 4 MiB share a pack, longer ones get a blob of their own: both occur.

@@ -30,7 +30,7 @@ from tests.web.uploads import (
     related,
 )
 
-_REQUESTS = int(os.environ.get("DICOMWEB_TEST_MUTATIONS", "400"))
+_REQUESTS = int(os.environ.get("DICOMWEB_TEST_MUTATIONS", "250"))
 _SEED = 20261121
 _NESTED = {"vr": "SQ", "Value": [{"00081150": element("UI", "1.2")}]}
 _MP4 = bytes.fromhex("00000010667479706d703432000000006d6f6f76") + bytes(200)
