@@ -114,7 +114,9 @@ def rendered_offers(resource: Resource, stored: Stored) -> list[Offer]:
     if resource is not Resource.RENDERED:
         return _offers(((STILLS, _EITHER),))
     if as_stored := _as_stored(stored):
-        return _offers(((as_stored, _EITHER), (STILLS if _begins_with_picture(stored) else (), _EITHER)))
+        # At equal q a document or video goes as it is (a study that is asked as pictures and documents).
+        stills = STILLS if _begins_with_picture(stored) else ()
+        return _offers(((as_stored, _EITHER),)) + _offers(((stills, _EITHER),), instead=True)
     return _offers(_OF_CATEGORY[stored.category]) if stored.decodable else []
 
 
@@ -133,9 +135,10 @@ def _begins_with_picture(stored: Stored) -> bool:
     return drawn and stored.decodable
 
 
-def _offers(offered: tuple[_Offered, ...]) -> list[Offer]:
+def _offers(offered: tuple[_Offered, ...], *, instead: bool = False) -> list[Offer]:
+    """instead: pictures of what could go as it is."""
     return [
-        Offer(Chosen(media_type, "", False), forms)
+        Offer(Chosen(media_type, "", False), forms, re_encoded=instead)
         for media_types, forms in offered
         for media_type in media_types
     ]

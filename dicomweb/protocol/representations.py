@@ -108,7 +108,7 @@ class Offer:
     """One representation that can be made of what is stored.
 
     encoded: in another transfer syntax than Explicit VR Little Endian.
-    re_encoded: that syntax is not the stored one either.
+    re_encoded: that syntax is not the stored one either; of documents and videos: a picture of them instead.
     stands_in: pixels that cannot go uncompressed, given also where uncompressed ones are meant (G-33).
     any_pixel_syntax: no pixels, so a request for a pixel transfer syntax is no obstacle (W-16).
     """

@@ -72,6 +72,21 @@ def test_the_default_of_each_kind(rendering: Rendering, syntax: str, frames: int
     assert answer.root_type == default
 
 
+@pytest.mark.parametrize(
+    ("header", "media_type"),
+    [
+        ("image/jpeg, application/pdf", "application/pdf"),
+        ("image/jpeg, application/pdf;q=0.9", "image/jpeg"),
+        ("image/*, */*;q=0.8", "image/jpeg"),
+        ("image/jpeg", "image/jpeg"),
+    ],
+)
+def test_a_document_goes_as_it_is_unless_a_picture_is_liked_better(header: str, media_type: str) -> None:
+    pdf = as_rendered(Rendering.PDF, EXPLICIT_LITTLE, 0)
+    answer = negotiate(acceptable([header], [], Resource.RENDERED), [pdf], single_item=True)
+    assert [part.media_type for part in answer.parts if part] == [media_type]
+
+
 def test_several_frames_are_parts_or_one_animation() -> None:
     several = as_rendered(Rendering.IMAGE, EXPLICIT_LITTLE, 3)
     assert (
