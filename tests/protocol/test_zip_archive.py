@@ -30,7 +30,7 @@ def _size(entries: Iterable[ZipEntry]) -> int | None:
 def _written(files: dict[str, tuple[bytes, bool]], size: int) -> bytes:
     """size: of the chunks that arrive. The flag says whether the length is known beforehand."""
     writer = ZipWriter(_MOMENT)
-    out: list[bytes] = []
+    out: list[bytes | memoryview] = []
     for name, (data, known) in files.items():
         out.append(writer.begin(ZipEntry(name, len(data) if known else None)))
         for start in range(0, len(data), size):
