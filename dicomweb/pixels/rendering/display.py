@@ -40,6 +40,7 @@ _KEPT = frozenset(
         "00280034",  # Pixel Aspect Ratio
         "00280120",  # Pixel Padding Value
         "00280121",  # Pixel Padding Range Limit
+        "00282110",  # Lossy Image Compression
         "00281050",  # Window Center
         "00281051",  # Window Width
         "00281052",  # Rescale Intercept

@@ -31,13 +31,14 @@ _INTERCEPT, _SLOPE, _MODALITY_LUTS = "00281052", "00281053", "00283000"
 _VOI_LUTS = "00283010"
 _PRESENTATION_LUTS, _SHAPE = "20500010", "20500020"
 _PADDING, _PADDING_LIMIT = "00280120", "00280121"
+_LOSSY = "00282110"
 _DOSE_SCALING = "3004000E"
 _SOP_CLASS, _PHOTOMETRIC = "00080016", "00280004"
 # XA, XRF, and the retired biplane XA Image Storage.
 _BEAM_INTENSITY = frozenset(f"1.2.840.10008.5.1.4.1.1.12.{number}" for number in (1, 2, 3))
 
-# Share of the frame's range that lossy coding may move padding by.
-_PADDING_NOISE = 0.02
+# Share of the frame's range that lossy coding may move padding by; less where nothing says that it was lossy.
+_PADDING_NOISE, _LOSSY_PADDING_NOISE = 0.02, 0.1
 # Values that are looked at for percentiles: enough for any picture, and bounded for the largest.
 _SAMPLED = 1 << 20
 # Pixels of one band, so that the floats of a large image never stand in memory at once.
@@ -232,8 +233,9 @@ def padding_of(values: Values, layout: PixelLayout, words: Pixels) -> Step | Non
     limit = values.number(_PADDING_LIMIT)
     if limit is None:
         stored = stored_values(words, layout)
+        noise = _LOSSY_PADDING_NOISE if values.text(_LOSSY) == "01" else _PADDING_NOISE
         edges: tuple[float, ...] = _padding_edges(
-            _as_stored(value, layout), float(stored.min()), float(stored.max())
+            _as_stored(value, layout), float(stored.min()), float(stored.max()), noise
         )
     else:
         edges = _as_stored(value, layout), _as_stored(limit, layout)
@@ -243,13 +245,13 @@ def padding_of(values: Values, layout: PixelLayout, words: Pixels) -> Step | Non
     return lambda some: (some >= low) & (some <= high)
 
 
-def _padding_edges(value: float, darkest: float, brightest: float) -> tuple[float, ...]:
+def _padding_edges(value: float, darkest: float, brightest: float, noise: float) -> tuple[float, ...]:
     """Values that a single padding value means; none where it lies amid the values of the frame.
 
     Then it is a plain pixel value, of a writer who filled the attribute in without thought. Lossy coding
     spreads padding by a little to both sides.
     """
-    near = _PADDING_NOISE * (brightest - darkest)
+    near = noise * (brightest - darkest)
     if not darkest < value < brightest:
         return value, value
     if value - darkest <= near:

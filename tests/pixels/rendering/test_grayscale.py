@@ -185,6 +185,14 @@ def test_a_padding_value_amid_the_pixels_is_none() -> None:
     )
 
 
+def test_padding_that_lossy_coding_spread_does_not_count_for_the_default_window() -> None:
+    pixels = np.arange(0, 4096, dtype=np.int16).reshape(64, 64)
+    pixels[:16:2], pixels[1:16:2] = -2300, -1700
+    lossy = {"PixelPaddingValue": -2000, "LossyImageCompression": "01"}
+    shown = drawn(**_image(pixels, attributes=lossy))
+    assert np.array_equal(shown[16:], drawn(**_image(pixels[16:])))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32])
 def test_without_a_window_the_frame_fills_the_range(dtype: type[Any]) -> None:
     info = np.iinfo(dtype)
