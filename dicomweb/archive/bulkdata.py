@@ -17,7 +17,7 @@ from dicomweb.archive.frames import all_frames, frame_pages
 from dicomweb.archive.parts import Body, Flow, Part
 from dicomweb.archive.reading import closing
 from dicomweb.archive.sources import decoded_layout_of, indexed, stored_form, syntax_of
-from dicomweb.catalog.lookup import BulkdataPlace, bulkdata_place, document_properties
+from dicomweb.catalog.metadata import BulkdataPlace, bulkdata_place, document_properties
 from dicomweb.dicom.explicit import pixel_word_bits
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target

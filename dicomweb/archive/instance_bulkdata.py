@@ -12,7 +12,8 @@ from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Part
 from dicomweb.archive.retrieve import RetrievePlan
 from dicomweb.catalog.bulkdata_index import bulkdata_indexes
-from dicomweb.catalog.lookup import BulkdataPlace, Contents, InstanceSource, contents, instance_pages
+from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages
+from dicomweb.catalog.metadata import BulkdataPlace
 from dicomweb.dicom.target import Target
 from dicomweb.errors import BlobMissing, NotFound
 from dicomweb.protocol.negotiate import Acceptable, Chosen, Resource, Stored, negotiate

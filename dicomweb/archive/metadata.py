@@ -11,7 +11,8 @@ import zstandard
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import coded, coder_of
 from dicomweb.archive.kept_answers import kept
-from dicomweb.catalog.lookup import Contents, contents, metadata_pages
+from dicomweb.catalog.lookup import Contents, contents
+from dicomweb.catalog.metadata import metadata_pages
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.metadata_filter import MetadataFilter
 from dicomweb.protocol.packing import JsonArray, Packing

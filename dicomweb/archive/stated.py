@@ -16,7 +16,8 @@ import orjson
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import derived
 from dicomweb.archive.subjects import Subject
-from dicomweb.catalog.lookup import InstanceSource, contents, instance_pages, instance_source, one_metadata
+from dicomweb.catalog.lookup import InstanceSource, contents, instance_pages, instance_source
+from dicomweb.catalog.metadata import one_metadata
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import Gone, NotFound, Unavailable

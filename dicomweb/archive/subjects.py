@@ -19,7 +19,8 @@ from dicomweb.archive.parts import Body, body_length, cut, is_seekable
 from dicomweb.archive.reading import read_body
 from dicomweb.catalog.bulkdata_index import BulkdataIndex, bulkdata_indexes
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.lookup import BulkdataPlace, InstanceSource, frame_entries, one_metadata
+from dicomweb.catalog.lookup import InstanceSource, frame_entries
+from dicomweb.catalog.metadata import BulkdataPlace, one_metadata
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from dicomweb.errors import DecodeFailed, NotFound, Unavailable

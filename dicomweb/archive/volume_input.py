@@ -15,7 +15,8 @@ from dicomweb.archive.derived import derived
 from dicomweb.archive.subjects import Subject
 from dicomweb.archive.volume_files import MOST_VOLUME_BYTES
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages, metadata_pages
+from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages
+from dicomweb.catalog.metadata import metadata_pages
 from dicomweb.dicom.target import Target
 from dicomweb.errors import BlobMissing, InvalidRequest, NotAcceptable, NotFound, TooLarge
 from dicomweb.pixels.volume.grid import MOST_SLICES, Grid, grid_of, read_slice

@@ -22,7 +22,8 @@ from dicomweb.archive.represent import part10
 from dicomweb.archive.sources import decoded_layout_of, stored_form
 from dicomweb.archive.zip_names import Naming, for_media, for_people
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages, one_metadata
+from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages
+from dicomweb.catalog.metadata import one_metadata
 from dicomweb.catalog.series_labels import SeriesLabel, series_labels
 from dicomweb.dicom.dicomdir import Dicomdir
 from dicomweb.dicom.target import Target

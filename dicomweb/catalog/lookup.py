@@ -12,22 +12,18 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from struct import Struct
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import asyncpg
 
 from dicomweb.catalog.pool import Pool, lookup_connection
-from dicomweb.catalog.stored_json import read_stored
 from dicomweb.dicom.frame_index import ENTRY_SIZE, EncapsulatedFrame, unpack
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.target import Target
 from dicomweb.errors import Gone, NotFound, Unavailable
 
-# Rows held at once while a study is streamed. Metadata rows can be large (enhanced multi-frame).
+# Rows held at once while a study is streamed.
 _SOURCE_PAGE = 256
-_METADATA_PAGE = 64
-# Stored bytes of metadata held at once, besides one that is longer than its share.
-METADATA_BYTES = 4 << 20
 
 _ROW = Struct(">q")
 
@@ -76,16 +72,6 @@ class FrameSource:
 
 
 @dataclass(frozen=True, slots=True)
-class BulkdataPlace:
-    """One bulkdata value of an instance: `length` bytes at `offset`, counted as InstanceSource says."""
-
-    source: InstanceSource
-    vr: str
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
 class Contents:
     """The instances of a target as they were at one moment, in W-64 order, and its revision then.
 
@@ -118,12 +104,12 @@ SOURCE_COLUMNS = """
     i.file_meta, i.preamble, i.inflated_key, i.inflated_offset, i.inflated_length, i.pixel_layout,
     i.damaged_at IS NOT NULL, i.stored_at
 """
-_SOURCE_FIELDS = 20
+SOURCE_FIELDS = 20
 SOURCE_TABLES = (
     "FROM instance AS i JOIN series AS e ON e.id = i.series_row JOIN study AS s ON s.id = e.study_row"
 )
 # From the instance upwards and in no other order, whatever the planner believes: LIMIT keeps the steps apart.
-_INSTANCE = """
+ONE_INSTANCE = """
     FROM (SELECT * FROM instance
            WHERE tenant_id = $1 AND sop_instance_uid = $4 AND superseded_at IS NULL LIMIT 1) AS i,
          LATERAL (SELECT * FROM series WHERE id = i.series_row LIMIT 1) AS e,
@@ -139,7 +125,7 @@ _SERIES = f"""
         SELECT * FROM series WHERE study_row = s.id AND series_instance_uid = $3 LIMIT 1) AS e
 """
 
-_ONE_SOURCE = f"SELECT {SOURCE_COLUMNS} {_INSTANCE}"
+_ONE_SOURCE = f"SELECT {SOURCE_COLUMNS} {ONE_INSTANCE}"
 _SOURCES = f"SELECT {SOURCE_COLUMNS} {SOURCE_TABLES} WHERE i.id = ANY ($1::bigint[])"
 
 
@@ -171,7 +157,7 @@ async def instance_pages(
                 source.instance_row: source for source in map(source_of, await db.fetch(_SOURCES, rows))
             }
         if len(sources) < len(rows):
-            await _raise_changed(pool, tenant_id, target)
+            await raise_changed(pool, tenant_id, target)
         yield [sources[row] for row in rows]
 
 
@@ -181,7 +167,7 @@ def source_of(row: asyncpg.Record) -> InstanceSource:
         study, series, instance, row_id, revision, sop_class_uid, transfer_syntax_uid, blob_key, blob_offset,
         blob_length, dataset_offset, digest, file_meta, preamble, inflated_key, inflated_offset,
         inflated_length, layout, is_damaged, stored_at,
-    ) = tuple(row)[:_SOURCE_FIELDS]  # fmt: skip
+    ) = tuple(row)[:SOURCE_FIELDS]  # fmt: skip
     return InstanceSource(
         target=Target(study, series, instance),
         instance_row=row_id,
@@ -213,7 +199,7 @@ _ONE_FRAME_SOURCE = f"""
           FROM instance_frames AS f,
                unnest($5::integer[], $6::integer[]) WITH ORDINALITY AS n (first, length, position)
          WHERE f.instance_row = i.id)
-    {_INSTANCE}
+    {ONE_INSTANCE}
 """
 _ENTRIES = "SELECT substring(entries FROM $2 FOR $3) FROM instance_frames WHERE instance_row = $1"
 
@@ -229,7 +215,7 @@ async def frame_source(
         )
     if row is None:
         await raise_missing(pool, tenant_id, target)
-    return FrameSource(source_of(row), tuple(unpack(row[_SOURCE_FIELDS] or b"")))
+    return FrameSource(source_of(row), tuple(unpack(row[SOURCE_FIELDS] or b"")))
 
 
 async def frame_entries(
@@ -289,7 +275,7 @@ _SERIES_CONTENTS = f"""
         e.updated_at
     {_SERIES}
 """
-_INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id), i.stored_at {_INSTANCE}"
+_INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id), i.stored_at {ONE_INSTANCE}"
 _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _INSTANCE_CONTENTS}
 
 
@@ -306,90 +292,6 @@ def _uids(target: Target) -> tuple[str, ...]:
     return tuple(uid for uid in (target.study, target.series, target.instance) if uid)
 
 
-# --- metadata and bulkdata -------------------------------------------------------------------------
-
-# What is longer than its share of the page comes without its bytes, and is read by itself. Lengths are known
-# without reading the values.
-_METADATA = """
-    SELECT instance_row, CASE WHEN octet_length(metadata) <= $2 THEN metadata END
-      FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])
-"""
-_ONE_METADATA = "SELECT metadata FROM instance_metadata WHERE instance_row = $1"
-_BULKDATA = f"""
-    SELECT {SOURCE_COLUMNS}, (SELECT bulkdata FROM instance_metadata WHERE instance_row = i.id)
-    {_INSTANCE}
-"""
-
-
-async def metadata_pages(
-    pool: Pool, tenant_id: int, target: Target, *, found: Contents | None = None
-) -> AsyncIterator[Sequence[bytes]]:
-    """Metadata of the target's instances in W-64 order, page by page: zstd of a DICOM JSON object each.
-
-    Every BulkDataURI in it is a path that begins with `/studies/`. All are of one moment; `found` is that
-    moment, when the caller has it already (with the revision that belongs to it).
-    Raises as instance_pages does.
-    """
-    found = found or await contents(pool, tenant_id, target)
-    for rows in found.pages(_METADATA_PAGE):
-        async with lookup_connection(pool) as db:
-            fetched = await db.fetch(_METADATA, rows, METADATA_BYTES // len(rows))
-        stored = {row[0]: row[1] for row in fetched}
-        del fetched
-        if len(stored) < len(rows):
-            await _raise_changed(pool, tenant_id, target)
-        page: list[bytes] = []
-        for row in rows:
-            if stored[row] is not None:
-                page.append(stored.pop(row))
-                continue
-            if page:
-                yield page
-            large = await one_metadata(pool, row)
-            if large is None:
-                await _raise_changed(pool, tenant_id, target)
-            yield [large]
-            page = []
-        if page:
-            yield page
-
-
-async def one_metadata(pool: Pool, instance_row: int) -> bytes | None:
-    """zstd of one instance's DICOM JSON; None when it is not there any more."""
-    async with lookup_connection(pool) as db:
-        found: bytes | None = await db.fetchval(_ONE_METADATA, instance_row)
-    return found
-
-
-async def bulkdata_place(pool: Pool, tenant_id: int, target: Target, path: str) -> BulkdataPlace:
-    """Locate the value that the metadata of an instance names by `path`. Raises NotFound, Gone."""
-    async with lookup_connection(pool) as db:
-        row = await db.fetchrow(_BULKDATA, tenant_id, target.study, target.series, target.instance)
-    if row is None:
-        await raise_missing(pool, tenant_id, target)
-    stored = row[_SOURCE_FIELDS]
-    place = (await read_stored(stored)).get(path) if stored is not None else None
-    if place is None:
-        raise NotFound("The instance has no bulkdata at this path.")
-    vr, offset, length = place
-    return BulkdataPlace(source_of(row), vr, offset, length)
-
-
-async def document_properties(pool: Pool, instance_row: int) -> tuple[str, int | None]:
-    """MIME type of an encapsulated document, and its length without padding where it is stated (W-41)."""
-    stored = await one_metadata(pool, instance_row)
-    if stored is None:
-        raise NotFound("The instance has been deleted meanwhile.")
-    attributes = await read_stored(stored)
-    length = _first(attributes, "00420015")
-    return str(_first(attributes, "00420012") or ""), length if isinstance(length, int) else None
-
-
-def _first(attributes: dict[str, Any], tag: str) -> Any:
-    values = attributes.get(tag, {}).get("Value") or [None]
-    return values[0]
-
-
 # --- what is not there -----------------------------------------------------------------------------
 
 _TOMBSTONE = """
@@ -402,7 +304,7 @@ _TOMBSTONE = """
 """
 
 
-async def _raise_changed(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
+async def raise_changed(pool: Pool, tenant_id: int, target: Target) -> NoReturn:
     """Instances went while their target was read: it is gone, or to be read again."""
     await contents(pool, tenant_id, target)
     raise Unavailable(f"The {target.level} was changed while it was read.", retry_after=1)

@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.lookup import METADATA_BYTES, one_metadata
+from dicomweb.catalog.metadata import METADATA_BYTES, one_metadata
 from dicomweb.catalog.pool import Connection, Pool, connection, lookup_connection
 from dicomweb.catalog.search_columns import is_declared
 from dicomweb.catalog.search_statements import candidates_statement, matching_statement, plan_of

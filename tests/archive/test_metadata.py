@@ -17,7 +17,8 @@ from dicomweb.archive import metadata
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.metadata import MetadataForm, contents_of, metadata_documents, metadata_texts
 from dicomweb.archive.search import find, results
-from dicomweb.catalog import lookup, search
+from dicomweb.catalog import metadata as stored_metadata
+from dicomweb.catalog import search
 from dicomweb.catalog.columns import compress
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.metadata_filter import MetadataFilter
@@ -90,7 +91,7 @@ _Source = Callable[[Archive], AsyncIterator[bytes]]
 def test_large_and_small_instances_keep_their_order(
     database_url: str, tmp_path: Path, source: _Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (lookup, search):
+    for module in (stored_metadata, search):
         monkeypatch.setattr(module, "METADATA_BYTES", 100_000)
     sizes = [100, 600_000, 100, 200, 900_000, 900_000, 50_000, 300]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from dicomweb.catalog import audit, lookup
+from dicomweb.catalog import audit, lookup, metadata
 from dicomweb.catalog.columns import compress
 from dicomweb.catalog.delete import delete
 from dicomweb.catalog.pool import Pool, connection, indexed_connection
@@ -85,8 +85,8 @@ LOOKUPS: dict[str, Callable[[Pool], Awaitable[Any]]] = {
     "pages of a series": lambda pool: _all(
         lookup.instance_pages(pool, TENANT, Target(SOME.study, SOME.series))
     ),
-    "metadata of a study": lambda pool: _all(lookup.metadata_pages(pool, TENANT, Target(SOME.study))),
-    "metadata of an instance": lambda pool: _all(lookup.metadata_pages(pool, TENANT, SOME)),
+    "metadata of a study": lambda pool: _all(metadata.metadata_pages(pool, TENANT, Target(SOME.study))),
+    "metadata of an instance": lambda pool: _all(metadata.metadata_pages(pool, TENANT, SOME)),
     "known objects": lambda pool: audit.known_blobs(pool, ["all", "none"]),
 }
 

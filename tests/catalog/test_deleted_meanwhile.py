@@ -9,7 +9,7 @@ import pytest
 
 from dicomweb.archive.archive import open_archive
 from dicomweb.archive.ingest import Ingest
-from dicomweb.catalog import lookup
+from dicomweb.catalog import lookup, metadata
 from dicomweb.catalog.delete import delete
 from dicomweb.dicom.target import Target
 from dicomweb.errors import Gone, Unavailable
@@ -17,7 +17,7 @@ from dicomweb.settings import Settings
 from tests.builders import make_instance, new_uid
 
 
-@pytest.mark.parametrize("pages", [lookup.instance_pages, lookup.metadata_pages])
+@pytest.mark.parametrize("pages", [lookup.instance_pages, metadata.metadata_pages])
 @pytest.mark.parametrize(("whole", "error"), [(True, Gone), (False, Unavailable)])
 def test_pages_of_a_target_that_lost_instances_are_refused(
     database_url: str, tmp_path: Path, pages: object, whole: bool, error: type[Exception]

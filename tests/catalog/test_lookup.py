@@ -8,7 +8,7 @@ import orjson
 import pytest
 import zstandard
 
-from dicomweb.catalog import lookup
+from dicomweb.catalog import lookup, metadata
 from dicomweb.catalog.delete import delete
 from dicomweb.catalog.pool import Pool
 from dicomweb.dicom.frame_index import EncapsulatedFrame
@@ -107,12 +107,12 @@ def test_parents_in_the_path_are_checked(database_url: str, target: Target) -> N
         with pytest.raises(NotFound):
             await anext(aiter(lookup.instance_pages(pool, tenant, target)))
         with pytest.raises(NotFound):
-            await anext(aiter(lookup.metadata_pages(pool, tenant, target)))
+            await anext(aiter(metadata.metadata_pages(pool, tenant, target)))
         if target.instance:
             with pytest.raises(NotFound):
                 await lookup.frame_source(pool, tenant, target, [0])
             with pytest.raises(NotFound):
-                await lookup.bulkdata_place(pool, tenant, target, "7FE00010")
+                await metadata.bulkdata_place(pool, tenant, target, "7FE00010")
 
     in_catalog(database_url, scenario)
 
@@ -139,7 +139,7 @@ def test_a_study_comes_by_series_number_instance_number_and_uid(database_url: st
             below = [one for one in order if one.path.startswith(target.path)]
             pages = [page async for page in lookup.instance_pages(pool, tenant, target)]
             assert [source.target for page in pages for source in page] == below
-            texts = [text async for page in lookup.metadata_pages(pool, tenant, target) for text in page]
+            texts = [text async for page in metadata.metadata_pages(pool, tenant, target) for text in page]
             uids = [orjson.loads(zstandard.decompress(text))["00080018"]["Value"][0] for text in texts]
             assert uids == [one.instance for one in below]
 
@@ -190,11 +190,11 @@ def test_bulkdata_is_found_by_its_path(database_url: str) -> None:
         tenant = new_tenant()
         bulkdata = (BulkValue("00091001/0/00091002", "OW", 400, 2000), BulkValue("7FE00010", "OB", 2412, 9))
         await add(pool, tenant, make_instance(ONE, bulkdata=bulkdata))
-        place = await lookup.bulkdata_place(pool, tenant, ONE, "00091001/0/00091002")
+        place = await metadata.bulkdata_place(pool, tenant, ONE, "00091001/0/00091002")
         assert (place.vr, place.offset, place.length, place.source.target) == ("OW", 400, 2000, ONE)
         for path in ("00091001", "00091001/1/00091002", "", "vr"):
             with pytest.raises(NotFound):
-                await lookup.bulkdata_place(pool, tenant, ONE, path)
+                await metadata.bulkdata_place(pool, tenant, ONE, path)
 
     in_catalog(database_url, scenario)
 
@@ -209,8 +209,8 @@ def test_a_document_has_its_type_and_length(database_url: str) -> None:
         plain = Target("1.2", "1.2.1", "1.2.1.2")
         await add(pool, tenant, make_instance(ONE, attributes=document), make_instance(plain))
         found = [(await lookup.instance_source(pool, tenant, one)).instance_row for one in (ONE, plain)]
-        assert await lookup.document_properties(pool, found[0]) == ("application/pdf", 1233)
-        assert await lookup.document_properties(pool, found[1]) == ("", None)
+        assert await metadata.document_properties(pool, found[0]) == ("application/pdf", 1233)
+        assert await metadata.document_properties(pool, found[1]) == ("", None)
 
     in_catalog(database_url, scenario)
 
