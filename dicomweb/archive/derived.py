@@ -33,7 +33,7 @@ Key = Sequence[str | int | InstanceSource]
 Make = Callable[[], Awaitable[bytes]]
 
 # To be raised when our own code makes other bytes of the same input than before.
-_GENERATION = 1
+_GENERATION = 2
 # Values on their way to the disk; when it cannot keep up, more are not kept: each takes memory meanwhile.
 _MOST_KEEPING = 16
 _PACKAGES = ("imagecodecs", "numpy", "pillow", "scipy", "pypdfium2", "av")

@@ -66,7 +66,7 @@ def _encode(native: bytes, layout: PixelLayout, uid: str, quality: int | None) -
         return _NATIVE[uid](native)
     if uid == RLE_LOSSLESS:
         return _run_length(native, layout)
-    pixels = _pixels(native, layout)
+    pixels = pixels_of(native, layout)
     lossy = is_lossy(uid, layout, quality)
     coding = _Coding(
         uid,
@@ -87,7 +87,7 @@ class _Coding:
     rgb: bool
 
 
-def _pixels(native: bytes, layout: PixelLayout) -> Pixels:
+def pixels_of(native: bytes, layout: PixelLayout) -> Pixels:
     """The frame as (rows, columns) or (rows, columns, samples), signed where the pixels are."""
     import numpy as np
 
@@ -254,8 +254,7 @@ def _htj2k(pixels: Pixels, coding: _Coding) -> bytes:
         reversible=coding.quality is None,
         rgb=coding.rgb,
         planar=False,
-        resolutions=_decompositions(pixels) if coding.uid == HTJ2K_RPCL else None,
-        tlm=coding.uid == HTJ2K_RPCL,
+        **(_by_resolution(pixels) if coding.uid == HTJ2K_RPCL else {}),
     )
     return _with_depth(bytes(coded), coding.precision)
 
@@ -288,6 +287,14 @@ def _with_depth(codestream: bytes, precision: int) -> bytes:
     for place in range(_SIZ_DEPTHS, _SIZ_DEPTHS + 3 * samples, 3):
         patched[place] = patched[place] & 0x80 | precision - 1
     return bytes(patched)
+
+
+def _by_resolution(pixels: Pixels) -> dict[str, Any]:
+    """What RPCL demands (PS3.5 10.18): each resolution a tile-part, found by lengths in the main header."""
+    return {"resolutions": _decompositions(pixels), "tlm": True, "tilepart": _AT_RESOLUTIONS}
+
+
+_AT_RESOLUTIONS = 1
 
 
 def _decompositions(pixels: Pixels) -> int:
@@ -334,7 +341,7 @@ def _byte_planes(native: bytes, layout: PixelLayout) -> list[Pixels]:
 
     if layout.bits_allocated == 1:
         return [np.frombuffer(native, np.uint8).reshape(1, -1)]
-    pixels = _pixels(native, layout)
+    pixels = pixels_of(native, layout)
     octets = pixels.reshape(layout.rows, layout.columns, -1, 1).view(np.uint8)
     octets = octets[..., ::-1]  # words are little endian
     return [

@@ -21,6 +21,7 @@ JOBS: dict[str, str] = {
     "displays": "dicomweb.pixels.metadata_jobs:displays_job",
     "outline": "dicomweb.pixels.metadata_jobs:outline_job",
     "frame_places": "dicomweb.pixels.metadata_jobs:places_job",
+    "reduce": "dicomweb.pixels.reduced_frame:reduce_job",
     "render": "dicomweb.pixels.rendering.render:render",
     "animate": "dicomweb.pixels.rendering.animation:animate",
     "blend": "dicomweb.pixels.rendering.layers:blend",
