@@ -37,7 +37,6 @@ _ROWS = {
                JOIN instance_metadata ON instance_row = instance.id JOIN blob USING (blob_key)
          ORDER BY sop_instance_uid""",
 }
-_OFFSETS = {"element_offset", "element_end", "value_offset"}
 _APART = re.compile("id|.*_row|revision|.*_at|blob_.*|digest|live")
 
 
@@ -89,11 +88,7 @@ async def _rows(url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _kept(row: asyncpg.Record) -> dict[str, Any]:
-    kept = {name: value for name, value in row.items() if not _APART.fullmatch(name)}
-    if "pixel_layout" in kept:
-        layout = json.loads(kept["pixel_layout"])
-        kept["pixel_layout"] = {name: value for name, value in layout.items() if name not in _OFFSETS}
-    return kept
+    return {name: value for name, value in row.items() if not _APART.fullmatch(name)}
 
 
 async def _execute(url: str, statement: str) -> None:
