@@ -8,7 +8,7 @@ PS3.18 8.6.1.2, RFC 2046 5.1, RFC 2387. A reader and its caller:
         for event in reader.feed(chunk):
             match event:
                 case PartBegin(headers, defect): ...         # a defect: this part fails, the others do not
-                case PartData(data): ...                     # memoryview into the chunk: use it soon
+                case PartData(data): ...                     # often the chunk itself, not a copy
                 case PartEnd(): ...                          # only now is the part whole
     reader.close()                                           # 400 when the closing delimiter never came
 
@@ -38,6 +38,10 @@ PARTS = 100_000
 _PADDING = 128
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+# After a boundary: "--", which ends the body, or the end of the line.
+_LINE_END = re.compile(rb"(--)|[ \t]{0,%d}(\r?\n)" % _PADDING)
+# The same, or what may become it in the next chunk.
+_LINE_END_SO_FAR = re.compile(rb"(--)|[ \t]{0,%d}(\r?\n|\r?\Z)|-\Z" % _PADDING)
 _FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -68,9 +72,9 @@ class PartBegin:
 
 @dataclass(frozen=True, slots=True)
 class PartData:
-    """Some bytes of the part: a view into the chunk that was fed, never empty."""
+    """Some bytes of the part, never empty: the chunk that was fed where nothing else is in it."""
 
-    data: memoryview
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,7 @@ class RelatedReader:
         self, boundary: str, *, part_header_bytes: int = PART_HEADER_BYTES, most_parts: int = PARTS
     ) -> None:
         self._dashed = b"--" + boundary.encode("ascii")
-        self._rest_of_line = re.compile(rb"(--)|[ \t]{0,%d}(\r?\n|\r?\Z)|-\Z" % _PADDING)
-        self._set_line_end(b"\n")  # in the preamble CRLF or LF
+        self._delimiter = b"\n" + self._dashed  # in the preamble after CRLF or LF
         self._part_header_bytes = part_header_bytes
         self._most_parts = most_parts
         self._state = _State.PREAMBLE
@@ -137,12 +140,6 @@ class RelatedReader:
         self._header_lines: list[bytes] = []
         self._header_bytes = 0
         self.parts = 0
-
-    def _set_line_end(self, line_end: bytes) -> None:
-        self._delimiter = line_end + self._dashed
-        self._search = re.compile(
-            re.escape(self._delimiter) + rb"(?:(--)|[ \t]{0,%d}(\r?\n))" % _PADDING
-        ).search
 
     @property
     def complete(self) -> bool:
@@ -153,7 +150,6 @@ class RelatedReader:
         """Events of the next bytes of the body; any chunking gives the same parts."""
         buffer = self._held + chunk if self._held else chunk
         self._held = b""
-        view = memoryview(buffer)
         events: list[Event] = []
         position = 0
         while position < len(buffer):
@@ -165,7 +161,7 @@ class RelatedReader:
                 case _State.EPILOGUE:
                     break
                 case _:
-                    following = self._read_data(buffer, view, position, events)
+                    following = self._read_data(buffer, position, events)
             if following is None:
                 break
             position = following
@@ -184,13 +180,15 @@ class RelatedReader:
             )
         raise InvalidRequest("The multipart body was cut off: its closing delimiter is missing.", hint=hint)
 
-    def _read_data(self, buffer: bytes, view: memoryview, position: int, events: list[Event]) -> int | None:
+    def _read_data(self, buffer: bytes, position: int, events: list[Event]) -> int | None:
         """Pass on bytes up to the next delimiter, or up to what may become one in the next chunk."""
-        found = buffer.find(self._delimiter, position)
-        match = self._search(buffer, found) if found >= 0 else None
-        end = match.start() if match else self._keep_possible_delimiter(buffer, position)
+        match, end = None, buffer.find(self._delimiter, position)
+        while end >= 0 and (match := _LINE_END.match(buffer, end + len(self._delimiter))) is None:
+            end = buffer.find(self._delimiter, end + 1)
+        if match is None:
+            end = self._keep_possible_delimiter(buffer, position)
         if self._state is _State.DATA and end > position:
-            events.append(PartData(view[position:end]))
+            events.append(PartData(buffer[position:end]))
         if match is None:
             return None
         self._cross_delimiter(closing=match[1] is not None, line_end=match[2], events=events)
@@ -214,12 +212,12 @@ class RelatedReader:
             return buffer.endswith(self._delimiter[:size])
         if not buffer.startswith(self._delimiter, start):
             return False
-        return self._rest_of_line.match(buffer, start + len(self._delimiter)) is not None
+        return _LINE_END_SO_FAR.match(buffer, start + len(self._delimiter)) is not None
 
     def _cross_delimiter(self, *, closing: bool, line_end: bytes | None, events: list[Event]) -> None:
         """A delimiter line has been read: end the part before it, begin the one after it."""
         if self._state is _State.PREAMBLE:
-            self._set_line_end(b"\n" if line_end == b"\n" else b"\r\n")
+            self._delimiter = (b"\n" if line_end == b"\n" else b"\r\n") + self._dashed
         else:
             events.append(_PART_END)
         self._header_lines, self._header_bytes = [], 0
@@ -229,7 +227,7 @@ class RelatedReader:
         """Position after a delimiter line that begins here, position if none does, None if not yet known."""
         if not buffer.startswith(self._dashed[: len(buffer) - position], position):
             return position
-        match = self._rest_of_line.match(buffer, position + len(self._dashed))
+        match = _LINE_END_SO_FAR.match(buffer, position + len(self._dashed))
         if len(buffer) - position >= len(self._dashed) and match is None:
             return position
         if match is None or (match[1] is None and (match[2] is None or not match[2].endswith(b"\n"))):

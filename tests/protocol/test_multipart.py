@@ -245,7 +245,7 @@ def test_a_chunk_is_not_copied() -> None:
     chunk = b"x" * 100
     (event,) = reader.feed(chunk)
     assert isinstance(event, PartData)
-    assert event.data.obj is chunk
+    assert event.data is chunk
 
 
 HOSTILE = {

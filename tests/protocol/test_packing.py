@@ -46,7 +46,7 @@ def test_xml_is_a_document_a_part(texts: list[str], size: int) -> None:
             lengths.append(event.headers["content-length"])
             documents.append(b"")
         elif isinstance(event, PartData):
-            documents[-1] += bytes(event.data)
+            documents[-1] += event.data
     reader.close()
     assert lengths == [str(len(document)) for document in documents]
     assert len(documents) == len(texts)
