@@ -7,6 +7,7 @@ import io
 import json
 import re
 from typing import Any
+from urllib.parse import urljoin
 
 import imagecodecs
 import numpy as np
@@ -18,6 +19,7 @@ from benchmarks.objects import HTJ2K, JPEG_2000, JPEG_LS, Pixels
 from benchmarks.wire import Answer
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
+_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 _DECODERS = {
     JPEG_LS: imagecodecs.jpegls_decode,
     JPEG_2000: imagecodecs.jpeg2k_decode,
@@ -47,6 +49,14 @@ def results(answer: Answer) -> list[dict[str, Any]]:
     found = json.loads(text) if text else []
     demand(isinstance(found, list), "no JSON array")
     return list(found)
+
+
+def next_page(answer: Answer, base: str, path: str) -> str:
+    """Path of the next page, as the answer for this path names it (RFC 8288), below the base."""
+    named = _NEXT.search(answer.link)
+    if named is None:
+        raise WrongAnswer("no link to the next page")
+    return urljoin(base + path, named[1]).removeprefix(base)
 
 
 def value(result: dict[str, Any], tag: str) -> Any:

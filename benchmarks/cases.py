@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import imagecodecs
 
-from benchmarks import answers, studies
+from benchmarks import answers
 from benchmarks.answers import demand
+from benchmarks.case import Call, Case, Held, Limit, Reach
 from benchmarks.objects import HTJ2K, JPEG_2000, JPEG_BASELINE, JPEG_LS, Objects, Series, movie_frame
-from benchmarks.studies import Study
 from benchmarks.wire import Answer, Request
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -25,80 +23,6 @@ _PICTURE = {"Accept": "image/jpeg"}
 _BOUNDARY = "bench-boundary"
 _STORED = {**_JSON, "Content-Type": f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'}
 _PAGE = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What every server holds. studies: how many synthetic studies, of the numbers below that."""
-
-    objects: Objects
-    studies: int
-
-    def study(self, number: int) -> Study:
-        """Some study, far from the one of the number before."""
-        return studies.study(number * 2_654_435_761 % self.studies)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Requests that are in flight together, and what checks their answers.
-
-    before: sent first, one by one, and not measured. codec: the same work without any server.
-    """
-
-    requests: Sequence[Request]
-    check: Callable[[Sequence[Answer]], None]
-    before: Sequence[Request] = ()
-    codec: Callable[[], Any] = lambda: None
-
-
-class Limit(Enum):
-    """What a case is held against."""
-
-    FILE = "nginx: a file as long"
-    DISK = "the same bytes written and fsynced"
-    CODEC = "the codec alone"
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What is to be reached; None where it is not asked. Each per unit.
-
-    cpu_ms: CPU time. over_codec_ms: CPU time beyond that of the codec alone. of_limit: share of the limit's
-    throughput. of_peer: times the peer's rate.
-    """
-
-    cpu_ms: float | None = None
-    over_codec_ms: float | None = None
-    of_limit: float | None = None
-    of_peer: float | None = None
-
-    def __str__(self) -> str:
-        texts = (
-            (self.cpu_ms, "<= {:g} ms"),
-            (self.over_codec_ms, "codec + {:g} ms"),
-            (self.of_limit, ">= {:.0%} of the limit"),
-            (self.of_peer, ">= {:g} x the peer"),
-        )
-        return ", ".join(text.format(figure) for figure, text in texts if figure is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row. call: the call of a number, which is never the same twice where that matters.
-
-    units: of what `unit` names, in one call. burst: how many calls to measure together, where that is not for
-    the clock to say. most: how many different calls there are.
-    """
-
-    name: str
-    call: Callable[[Held, int], Call]
-    reach: Reach = Reach()
-    limit: Limit = Limit.FILE
-    unit: str = "request"
-    units: int = 1
-    burst: int = 0
-    most: Callable[[Held], int] | None = None
 
 
 # --- searches --------------------------------------------------------------------------------------
@@ -169,8 +93,14 @@ def _offset_page(held: Held, number: int) -> Call:
 
 
 def _deep_page(held: Held, number: int) -> Call:
-    offset = max(0, held.studies - 2 * _PAGE - number % _PAGE)
+    offset = max(0, held.studies - 3 * _PAGE - number % _PAGE)
     return _search(f"/studies?limit={_PAGE}&offset={offset}", _page_of(lambda _: True))
+
+
+def _deep_page_by_link(held: Held, number: int) -> Call:
+    """What comes after a deep page, by the link that it carries."""
+    page = _deep_page(held, number)
+    return Call(page.requests, page.check, before=page.requests, follows=True)
 
 
 def _by_modality(held: Held, number: int) -> Call:
@@ -398,34 +328,35 @@ def _stack(held: Held) -> int:
 
 _CODEC = Reach(over_codec_ms=1)
 # CPU of the server, and the rate.
-_STORE = Reach(1.5, of_peer=2)
+_STORE, _SMALL = Reach(1.5, of_peer=2), Reach(1.0)
 
 CASES = (
-    Case("QIDO by Study UID", _by_uid, Reach(0.6)),
-    Case("QIDO by PatientID", _by_patient, Reach(0.7)),
-    Case("QIDO by accession number", _by_accession, Reach(0.7)),
-    Case("QIDO name prefix, page of 25", _by_name, Reach(1.5)),
-    Case("QIDO date range, page of 25", _by_date, Reach(1.5)),
-    Case("QIDO offset page of 25", _offset_page, Reach(1.5)),
-    Case("QIDO last pages of 25, by offset", _deep_page),
-    Case("QIDO ModalitiesInStudy + date", _by_modality, Reach(2)),
-    Case("series metadata, 200 instances, first time", _metadata_first, Reach(5), burst=1),
-    Case("series metadata, 200 instances, again", _metadata_again, Reach(0.6)),
+    Case("QIDO by Study UID", _by_uid, Reach(0.6), grows=True),
+    Case("QIDO by PatientID", _by_patient, Reach(0.7), grows=True),
+    Case("QIDO by accession number", _by_accession, Reach(0.7), grows=True),
+    Case("QIDO name prefix, page of 25", _by_name, Reach(1.5), grows=True),
+    Case("QIDO date range, page of 25", _by_date, Reach(1.5), grows=True),
+    Case("QIDO offset page of 25", _offset_page, Reach(1.5), grows=True),
+    Case("QIDO last pages of 25, by offset", _deep_page, grows=True),
+    Case("QIDO last pages of 25, by link", _deep_page_by_link, Reach(1.5), grows=True),
+    Case("QIDO ModalitiesInStudy + date", _by_modality, Reach(2), grows=True),
+    Case("series metadata, 200 instances, first time", _metadata_first, Reach(5), burst=1, grows=True),
+    Case("series metadata, 200 instances, again", _metadata_again, Reach(0.6), grows=True),
     Case("series metadata, 200 instances, again, gzip", _metadata_coded, Reach(0.6)),
-    Case("one 0.53 MB instance", _instance, Reach(0.8)),
+    Case("one 0.53 MB instance", _instance, Reach(0.8), grows=True),
     Case("series of 200, 106 MB", _series, Reach(of_limit=0.6)),
-    Case("one frame of 300 (0.5 MB)", _frame, Reach(0.7)),
+    Case("one frame of 300 (0.5 MB)", _frame, Reach(0.7), grows=True),
     Case("ten frames in one request", _ten_frames, Reach(3)),
     Case("one frame of 20,000 (4 KB)", _movie_frame),
     Case("eight frames at once", _eight_frames, unit="frame", units=8),
     Case("rendered JPEG 512², first", _rendered_first, Reach(4), burst=5, most=_slices),
     Case("rendered JPEG 512², again", _rendered_again, Reach(0.5)),
     Case("rendered frame of a multi-frame", _rendered_frame, Reach(6), burst=5, most=_stack),
-    Case("STOW 0.53 MB CT, singly", _store_one, _STORE, Limit.DISK, "instance"),
+    Case("STOW 0.53 MB CT, singly", _store_one, _STORE, Limit.DISK, "instance", grows=True),
     Case("STOW 0.53 MB CT, 4 x batches of 50", _store_batches, _STORE, Limit.DISK, "instance", 200, burst=1),
     Case("STOW one 157 MB multi-frame", _store_stack, Reach(300), Limit.DISK, "instance", burst=1),
-    Case("STOW small instances, singly", _store_small, Reach(1.0), Limit.DISK, "instance"),
-    Case("STOW small instances, batches of 50", _store_small_batch, Reach(1.0), Limit.DISK, "instance", 50),
+    Case("STOW small, singly", _store_small, _SMALL, Limit.DISK, "instance", grows=True),
+    Case("STOW small, batches of 50", _store_small_batch, _SMALL, Limit.DISK, "instance", 50, grows=True),
     Case("CT slice to JPEG 2000", _to_jpeg_2000, _CODEC, Limit.CODEC, burst=3, most=_slices),
     Case("CT slice to JPEG-LS", _to_jpeg_ls, _CODEC, Limit.CODEC, burst=3, most=_slices),
     Case("CT slice to HTJ2K", _to_htj2k, _CODEC, Limit.CODEC, burst=3, most=_slices),

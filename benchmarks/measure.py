@@ -6,13 +6,13 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks.answers import WrongAnswer, succeeded
-from benchmarks.cases import Call, Case, Held, Limit
+from benchmarks.answers import WrongAnswer, next_page, succeeded
+from benchmarks.case import Call, Case, Held, Limit
 from benchmarks.processes import memory_peak
 from benchmarks.servers import Server, limit_file
 from benchmarks.wire import Answer, Client, Request
@@ -29,7 +29,8 @@ class Figures:
     """Of one server in one case, per unit of the case.
 
     ms: median time from the first byte sent to the last received, by as many units as a call holds. cpu_ms:
-    mean CPU time of the server and its database; None where its processes are not known. calls: how many.
+    CPU time of the server and its database, the median over bursts of their means; None where its processes
+    are not known. calls: how many.
     """
 
     ms: float
@@ -73,14 +74,13 @@ class _Subject:
 
     take: Callable[[Call], Sequence[Answer]]
     clocks: Callable[[], Mapping[int, float]]
-    prepare: Callable[[Call], None] = lambda _: None
+    prepare: Callable[[Call], Call] = lambda call: call
     times: list[float] = field(default_factory=list)
-    cpu: float = 0.0
+    cpu: list[float] = field(default_factory=list)
 
     def burst(self, calls: Sequence[Call]) -> None:
         """Take calls one after the other; answers are checked when the clock stands. Raises WrongAnswer."""
-        for call in calls:
-            self.prepare(call)
+        calls = [self.prepare(call) for call in calls]
         answers = []
         before = self.clocks()
         for call in calls:
@@ -88,14 +88,15 @@ class _Subject:
             answers.append(self.take(call))
             self.times.append(time.perf_counter() - start)
         after = self.clocks()
-        self.cpu += sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+        spent = sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+        self.cpu.append(spent / len(calls))
         for call, found in zip(calls, answers, strict=True):
             if found:
                 call.check(found)
 
     def figures(self, units: int) -> Figures:
         """The medians and means so far."""
-        cpu = self.cpu * 1000 / len(self.times) / units or None
+        cpu = statistics.median(self.cpu) * 1000 / units or None
         return Figures(statistics.median(self.times) * 1000 / units, cpu, len(self.times))
 
 
@@ -149,16 +150,22 @@ def _measured(case: Case, bench: Bench, archive: Client, calls: Iterator[Call]) 
 
 
 def _client_subject(client: Client, server: Server) -> _Subject:
-    def prepare(call: Call) -> None:
+    def prepare(call: Call) -> Call:
         for request in call.before:
-            succeeded(client.send([request])[0])
+            (answer,) = client.send([request])
+            succeeded(answer)
+            if call.follows:
+                call = replace(
+                    call, requests=[replace(call.requests[0], path=next_page(answer, server.base, request.path))]
+                )
+        return call
 
     return _Subject(lambda call: client.send(call.requests), server.family.cpu_seconds, prepare)
 
 
 def _warm(subject: _Subject, call: Call) -> list[int]:
     """Take a call that does not count; how many bytes each answer has, or each body that was sent."""
-    subject.prepare(call)
+    call = subject.prepare(call)
     answers = subject.take(call)
     call.check(answers)
     pairs = zip(call.requests, answers, strict=True)

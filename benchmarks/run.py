@@ -17,7 +17,8 @@ from pathlib import Path
 
 from benchmarks import fill, studies
 from benchmarks.answers import all_stored
-from benchmarks.cases import CASES, Held, stow
+from benchmarks.case import Held
+from benchmarks.cases import CASES, stow
 from benchmarks.measure import Bench, Result, run_case
 from benchmarks.objects import Objects
 from benchmarks.plans import SearchPlan, search_plans

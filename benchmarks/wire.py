@@ -24,12 +24,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. content_type, coding: as the server wrote them."""
+    """What came back. content_type, coding, link: as the server wrote them."""
 
     status: int
     content_type: str
     body: bytes
     coding: str = ""
+    link: str = ""
 
 
 class Client:
@@ -119,8 +120,9 @@ class _Connection:
             body = self._rest()
         if headers.get("connection", "").lower() == "close":
             self.close()
-        content_type, coding = headers.get("content-type", ""), headers.get("content-encoding", "")
-        return Answer(int(status.split()[1]), content_type, body, coding)
+        told = (headers.get(name, "") for name in ("content-type", "content-encoding", "link"))
+        content_type, coding, link = told
+        return Answer(int(status.split()[1]), content_type, body, coding, link)
 
     def _rest(self) -> bytes:
         """A body that ends with the connection (RFC 9112 6.3)."""
