@@ -48,6 +48,11 @@ async def derived(archive: Archive, key: Key, make: Make) -> bytes:
     return await archive.derived.get(_name(archive.tenant_id, key), make)
 
 
+def at_hand(archive: Archive, key: Key) -> bytes | None:
+    """The bytes of this key where they are kept and can be had without waiting."""
+    return archive.derived.at_hand(_name(archive.tenant_id, key))
+
+
 @cache
 def makers() -> str:
     """Identifies what encodes and draws, for keys and ETags: other versions may make other bytes."""
@@ -77,11 +82,11 @@ def _name(tenant_id: int, key: Key) -> str:
 
 @dataclass(slots=True)
 class _Making:
-    """Work in flight, and how many requests wait for it. fresh: what came of it is not on the disk yet."""
+    """Work in flight, and how many requests wait for it. kept: it was found on the disk."""
 
     task: asyncio.Task[bytes] = field(init=False)
     waiters: int = 0
-    fresh: bool = False
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -90,13 +95,20 @@ class Derived:
 
     cache: DiskCache | None = None
     _in_flight: dict[str, _Making] = field(default_factory=dict)
-    _keeping: set[asyncio.Task[None]] = field(default_factory=set)
+    _keeping: set[asyncio.Future[None]] = field(default_factory=set)
 
     async def get(self, name: str, make: Make) -> bytes:
         """As derived(); name: of its key."""
         making = self._in_flight.get(name)
         if making is None or making.task.cancelling():
-            making = self._begin(name, make)
+            waits = False
+            try:
+                kept = self._look(name)
+            except BlockingIOError:
+                kept, waits = None, True
+            if kept is not None:
+                return kept
+            making = self._begin(name, make, waits=waits)
         making.waiters += 1
         try:
             return await asyncio.shield(making.task)
@@ -118,36 +130,49 @@ class Derived:
         if self.cache is not None:
             await asyncio.to_thread(self.cache.sweep)
 
-    def _begin(self, name: str, make: Make) -> _Making:
+    def at_hand(self, name: str) -> bytes | None:
+        """As at_hand(); name: of its key."""
+        making = self._in_flight.get(name)
+        if making is not None:  # on its way to the disk, or being made
+            done = making.task.done() and not making.task.cancelled() and making.task.exception() is None
+            return making.task.result() if done else None
+        with suppress(BlockingIOError):
+            return self._look(name)
+        return None
+
+    def _look(self, name: str) -> bytes | None:
+        """What is kept; raises BlockingIOError where the disk would have to be waited for."""
+        return self.cache.get(name, wait=False) if self.cache is not None else None
+
+    def _begin(self, name: str, make: Make, *, waits: bool) -> _Making:
+        """waits: it may be kept, but looking there takes a thread."""
         making = self._in_flight[name] = _Making()
-        making.task = asyncio.ensure_future(self._found_or_made(name, make, making))
+        making.task = asyncio.ensure_future(self._found_or_made(name, make, making) if waits else make())
         making.task.add_done_callback(lambda _task: self._end(name, making))
         return making
 
     async def _found_or_made(self, name: str, make: Make, making: _Making) -> bytes:
-        kept = await asyncio.to_thread(self.cache.get, name) if self.cache is not None else None
-        if kept is not None:
-            return kept
-        data = await make()
-        making.fresh = self.cache is not None
-        return data
+        assert self.cache is not None
+        kept = await asyncio.to_thread(self.cache.get, name)
+        making.kept = kept is not None
+        return await make() if kept is None else kept
 
     def _end(self, name: str, making: _Making) -> None:
         """Forget it, or write it to the disk first: nobody waits for that, and who asks again shares it."""
         failed = making.task.cancelled() or making.task.exception() is not None
-        if failed or not making.fresh or len(self._keeping) >= _MOST_KEEPING:
+        if failed or making.kept or self.cache is None or len(self._keeping) >= _MOST_KEEPING:
             self._forget(name, making)
             return
-        task = asyncio.ensure_future(self._keep(name, making))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        keeping = asyncio.get_running_loop().run_in_executor(
+            None, self.cache.put, name, making.task.result()
+        )
+        self._keeping.add(keeping)
 
-    async def _keep(self, name: str, making: _Making) -> None:
-        assert self.cache is not None
-        try:
-            await asyncio.to_thread(self.cache.put, name, making.task.result())
-        finally:
+        def kept(_done: asyncio.Future[None]) -> None:
+            self._keeping.discard(keeping)
             self._forget(name, making)
+
+        keeping.add_done_callback(kept)
 
     def _forget(self, name: str, making: _Making) -> None:
         if self._in_flight.get(name) is making:

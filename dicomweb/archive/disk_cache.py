@@ -19,6 +19,9 @@ from threading import Lock
 
 from blake3 import blake3
 
+from dicomweb.blobs.file_reads import OpenFile
+from dicomweb.errors import BlobMissing
+
 _DIGEST_BYTES = 32
 _STAT_BLOCK = 512  # the unit of st_blocks
 _DISK_BLOCK = 4096  # what a file takes is rounded up to
@@ -31,6 +34,7 @@ _STEP_SHARE = 16
 # Writing the time of use for every read would cost the disk more than it tells.
 _USED_AGAIN_SECONDS = 60.0
 _LONGEST_UNUSED_SECONDS = 7 * 86400.0
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 # A file that is being written has a name with a dot; an older one is what a crash left.
 _LONGEST_WRITE_SECONDS = 3600.0
 
@@ -64,15 +68,21 @@ class DiskCache:
         self._sweeping = Lock()
         self._numbers = itertools.count()
 
-    def get(self, name: str) -> bytes | None:
-        """The value, None when it is not there or not whole."""
+    def get(self, name: str, *, wait: bool = True) -> bytes | None:
+        """The value, None when it is not there or not whole.
+
+        wait: False for the event loop: raises BlockingIOError where the value is long or not in memory.
+        """
         try:
-            with self._path(name).open("rb") as file:
-                stored = file.read()
-                if time.time() - os.fstat(file.fileno()).st_mtime > _USED_AGAIN_SECONDS:
-                    os.utime(file.fileno())
-        except OSError:
+            file = OpenFile(self._path(name))
+            status = os.fstat(file.fd)
+            stored = file.read(status.st_size, 0) if wait else file.read_now(status.st_size, 0)
+            if time.time() - status.st_mtime > _USED_AGAIN_SECONDS:
+                os.utime(file.fd)
+        except (OSError, BlobMissing):
             return None
+        if stored is None:
+            raise BlockingIOError
         data = stored[_DIGEST_BYTES:]
         return data if stored[:_DIGEST_BYTES] == _digest(name, data) else None
 
@@ -83,7 +93,7 @@ class DiskCache:
         path = self._path(name)
         unfinished = path.with_name(f".{name}.{os.getpid()}.{next(self._numbers)}")
         try:
-            self._write(unfinished, _digest(name, data) + data)
+            self._write(unfinished, _digest(name, data), data)
             unfinished.replace(path)
         except OSError:  # a full disk, most likely: then nothing is kept
             with suppress(OSError):
@@ -151,13 +161,17 @@ class DiskCache:
     def _path(self, name: str) -> Path:
         return self._directory / name[:2] / name
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, digest: bytes, data: bytes) -> None:
         """Not fsynced: what a power cut tears is noticed by its digest."""
-        # Pixels of patients: nobody else on this machine may read them.
-        for directory in (self._directory, path.parent):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
+        try:
+            file = os.open(path, _NEW, 0o600)
+        except FileNotFoundError:
+            # Pixels of patients: nobody else on this machine may read them.
+            for directory in (self._directory, path.parent):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(path, _NEW, 0o600)
+        with open(file, "wb", buffering=0) as unbuffered:
+            unbuffered.writelines((digest, data))
 
 
 def _remove(entry: _Entry) -> None:
