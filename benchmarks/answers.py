@@ -56,7 +56,7 @@ def next_page(answer: Answer, base: str, path: str) -> str:
     named = _NEXT.search(answer.link)
     if named is None:
         raise WrongAnswer("no link to the next page")
-    return urljoin(base + path, named[1]).removeprefix(base)
+    return urljoin(base + path, str(named[1])).removeprefix(base)
 
 
 def value(result: dict[str, Any], tag: str) -> Any:

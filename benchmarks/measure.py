@@ -155,9 +155,8 @@ def _client_subject(client: Client, server: Server) -> _Subject:
             (answer,) = client.send([request])
             succeeded(answer)
             if call.follows:
-                call = replace(
-                    call, requests=[replace(call.requests[0], path=next_page(answer, server.base, request.path))]
-                )
+                path = next_page(answer, server.base, request.path)
+                call = replace(call, requests=[replace(request, path=path)])
         return call
 
     return _Subject(lambda call: client.send(call.requests), server.family.cpu_seconds, prepare)

@@ -5,75 +5,131 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.typing import ColorType
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.measure import Result
-from benchmarks.report import Report
+from benchmarks.report import FLAT, Growth, Report, growths
 
-_COLOURS = colormaps["tab20"]
-# From here on, so that noise in a flat line does not fill the plot.
-_LEAST_MS = 0.1
 # Rows whose answers are long enough to be a matter of bytes.
 _MANY_MEGABYTES = 0.1
+_OURS, _PEER, _LIMIT, _GOAL = "#1f6f8b", "#d1495b", "#b8c4cc", "#2e933c"
+_COLUMNS = 4
+# Powers of ten around the figures: a row that stays flat is not blown up by its noise.
+_LOWEST_MS, _HIGHEST_MS = 0.1, 100.0
 
 
 def draw(report: Report, directory: Path) -> list[Path]:
     """Draw what the report has figures for; the files written."""
-    plots = {"growth.png": _growth(report), "throughput.png": _throughput(report)}
+    plots = {"throughput.png": _throughput(report)}
+    if found := growths(report):
+        plots["growth.png"] = _growth(found)
     for name, figure in plots.items():
         figure.savefig(directory / name, dpi=120)
     return [directory / name for name in plots]
 
 
-def _growth(report: Report) -> Figure:
-    """Time and CPU time against the size of the archive: a flat line is what is wanted."""
-    figure = Figure(figsize=(13, 7), layout="constrained")
-    for place, (title, attribute) in enumerate((("median ms", "ms"), ("CPU ms", "cpu_ms")), 1):
-        axes = figure.add_subplot(1, 2, place)
-        names = dict.fromkeys(one.case.name for one in report.results if one.megabytes < _MANY_MEGABYTES)
-        for number, name in enumerate(names):
-            rows = [one for one in report.results if one.case.name == name]
-            _line(axes, rows, "archive", attribute, _COLOURS(number), name)
-            _line(axes, rows, "peer", attribute, _COLOURS(number), "")
-        axes.set(xscale="log", yscale="log", xlabel="studies", title=title)
-        axes.set_xticks(report.sizes, [f"{size:,}" for size in report.sizes])
-        axes.set_xticks([], minor=True)
-        axes.set_ylim(bottom=_LEAST_MS, top=max(1.0, axes.get_ylim()[1]))
-        axes.grid(alpha=0.3)
-    title = "archive; the peer's lines are dashed"
-    figure.axes[1].legend(fontsize="x-small", title=title, loc="center left", bbox_to_anchor=(1, 0.5))
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.7)
+    axes.set_axisbelow(True)
+
+
+# --- growth ----------------------------------------------------------------------------------------
+
+
+def _growth(found: Sequence[Growth]) -> Figure:
+    """A panel a case: latency against studies held, with the band in which it is flat."""
+    rows = -(-len(found) // _COLUMNS)
+    figure = Figure(figsize=(15, 0.9 + 2.5 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for axes, one in zip(panels.flat, found, strict=False):
+        _panel(axes, one)
+    for axes in panels.flat[len(found) :]:
+        axes.set_visible(False)
+    first = panels.flat[0]
+    first.set(xscale="log", yscale="log", ylim=(_LOWEST_MS, max(_HIGHEST_MS, first.get_ylim()[1])))
+    sizes = sorted({result.studies for one in found for result in one.results})
+    first.set_xticks([size for size in sizes if f"{size}"[1:].strip("0") == ""])
+    first.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    first.xaxis.set_minor_formatter(NullFormatter())
+    first.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    figure.supxlabel("studies in the archive")
+    figure.supylabel("median latency, ms (an instance, where several are stored)")
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+    title = f"Latency as the archive grows: {_short(sizes[0])} to {_short(sizes[-1])} studies"
+    figure.suptitle(title, x=0.01, ha="left", fontsize="x-large", weight="bold")
     return figure
 
 
-def _line(
-    axes: Axes, rows: Sequence[Result], who: str, attribute: str, colour: ColorType, label: str
-) -> None:
-    points = [
-        (row.studies, getattr(figures, attribute))
-        for row in rows
-        if (figures := getattr(row, who)) is not None and getattr(figures, attribute)
-    ]
-    if points:
-        style = "--" if who == "peer" else "-"
-        axes.plot(*zip(*points, strict=True), style, marker=".", color=colour, label=label or None)
+def _panel(axes: Axes, one: Growth) -> None:
+    ours = [(row.studies, row.archive.ms) for row in one.results if row.archive]
+    fastest = min(ms for _, ms in ours)
+    sizes = [size for size, _ in ours]
+    axes.fill_between(
+        sizes,
+        fastest,
+        FLAT * fastest,
+        color=_OURS,
+        alpha=0.18,
+        linewidth=0,
+        label=f"within {FLAT} times the fastest",
+    )
+    axes.plot(sizes, [ms for _, ms in ours], color=_OURS, marker="o", markersize=4, label="this archive")
+    cpu = [row.archive.cpu_ms if row.archive else None for row in one.results]
+    axes.plot(sizes, cpu, color=_OURS, linewidth=1, linestyle=":", label="its CPU time, with the database's")
+    if peers := [(row.studies, row.peer.ms) for row in one.results if row.peer]:
+        axes.plot(
+            *zip(*peers, strict=True), color=_PEER, marker="s", markersize=4, linestyle="--", label="peer"
+        )
+    axes.set_title(one.results[0].case.name, loc="left", fontsize="medium")
+    axes.annotate(
+        f"x {one.ratio_of_ms:.2f}", (1, 1), xycoords="axes fraction", ha="right", va="top", fontsize="small"
+    )
+    _plain(axes)
+
+
+def _short(value: float) -> str:
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:g}{letter}"
+    return f"{value:g}"
+
+
+# --- throughput ------------------------------------------------------------------------------------
 
 
 def _throughput(report: Report) -> Figure:
     """MB/s of the archive, its limit and the peer, at the largest archive all were measured at."""
-    sizes = [size for size in report.sizes if any(row.peer for row in report.at(size))] or report.sizes
+    sizes = [size for size in report.table_sizes if any(row.peer for row in report.at(size))]
+    sizes = sizes or report.table_sizes or report.sizes
     rows = [row for row in report.at(sizes[-1]) if row.archive and row.megabytes >= _MANY_MEGABYTES][::-1]
-    figure = Figure(figsize=(11, 1 + 0.6 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(12, 1.4 + 0.6 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
-    for number, (who, colour) in enumerate((("limit", "0.75"), ("archive", "C0"), ("peer", "C1"))):
-        found = [getattr(row, who) for row in rows]
-        rates = [row.megabytes / one.ms * 1000 if one else 0 for row, one in zip(rows, found, strict=True)]
+    names = {"limit": "limit", "archive": "this archive"}
+    names |= {"peer": report.circumstances["peer"]} if any(row.peer for row in rows) else {}
+    for number, (who, colour) in enumerate(zip(names, (_LIMIT, _OURS, _PEER), strict=False)):
+        rates = [_rate(row, who) for row in rows]
         places = [place + 0.27 * (1 - number) for place in range(len(rows))]
-        axes.barh(places, rates, 0.27, color=colour, label=who)
-    axes.set_yticks(range(len(rows)), [row.case.name for row in rows], fontsize="small")
-    axes.set(xscale="log", xlabel="MB/s", title=f"throughput at {sizes[-1]:,} studies")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend()
+        bars = axes.barh(places, rates, 0.26, color=colour, label=names[who])
+        axes.bar_label(bars, [f" {rate:,.0f}" if rate else "" for rate in rates], fontsize="x-small")
+    for place, row in enumerate(rows):
+        if row.case.reach.of_limit is not None:
+            goal = row.case.reach.of_limit * _rate(row, "limit")
+            axes.vlines(goal, place - 0.4, place + 0.4, color=_GOAL, label="to be reached")
+    labels = [f"{row.case.name}\n(limit: {row.case.limit.value})" for row in rows]
+    axes.set_yticks(range(len(rows)), labels, fontsize="small")
+    axes.set(xscale="log", xlabel="MB/s")
+    axes.set_title(f"Throughput at {sizes[-1]:,} studies", loc="left", fontsize="x-large", weight="bold")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    _plain(axes)
+    axes.grid(visible=False, axis="y")
+    figure.legend(loc="outside upper right", ncols=len(names) + 1, frameon=False)
     return figure
+
+
+def _rate(row: Result, who: str) -> float:
+    figures = getattr(row, who)
+    return row.megabytes / figures.ms * 1000 if figures else 0.0

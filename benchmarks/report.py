@@ -1,4 +1,4 @@
-"""What came out: one document that is written as JSON, as Markdown and as plots."""
+"""What came out: one document that is written as JSON, as Markdown (markdown.py) and as plots (plots.py)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.measure import Figures, Result
-from benchmarks.plans import MOST_ROWS, SearchPlan
+from benchmarks.measure import Result
+from benchmarks.plans import SearchPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,51 @@ class Report:
         """Numbers of studies that were measured at."""
         return sorted({result.studies for result in self.results})
 
+    @property
+    def table_sizes(self) -> list[int]:
+        """Those at which every case was measured, not just what may grow."""
+        return [size for size in self.sizes if not all(one.case.grows for one in self.at(size))]
+
     def at(self, studies: int) -> list[Result]:
         """The rows at one size."""
         return [result for result in self.results if result.studies == studies]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """One case against the size of the archive. results: by ascending size, all with figures."""
+
+    results: Sequence[Result]
+
+    @property
+    def ratio(self) -> float:
+        """The slowest size over the fastest, by CPU time: noise of the machine is least there."""
+        return _spread([one.archive.cpu_ms or one.archive.ms for one in self.results if one.archive])
+
+    @property
+    def ratio_of_ms(self) -> float:
+        """The slowest size over the fastest, by median latency."""
+        return _spread([one.archive.ms for one in self.results if one.archive])
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the size of the archive does not matter."""
+        return self.ratio <= FLAT
+
+
+def _spread(values: Sequence[float]) -> float:
+    return max(values) / min(values)
+
+
+# What the slowest size may take of the fastest (issue: flat within 1.5 times).
+FLAT = 1.5
+
+
+def growths(report: Report) -> list[Growth]:
+    """The cases that may grow with the archive, where several sizes were measured."""
+    names = dict.fromkeys(result.case.name for result in report.results if result.case.grows)
+    rows = ([one for one in report.results if one.case.name == name and one.archive] for name in names)
+    return [Growth(found) for found in rows if len(found) > 1]
 
 
 def reached(result: Result) -> bool | None:
@@ -81,89 +123,3 @@ def _as_dict(result: Result) -> dict[str, object]:
         "failure": result.failure,
         "peer_failure": result.peer_failure,
     }
-
-
-# --- Markdown --------------------------------------------------------------------------------------
-
-_HEAD = (
-    *("work", "CPU ms", "reach", "reached", "ms", "MB/s"),
-    *("limit ms", "limit CPU", "peer ms", "peer CPU", "peer / ours"),
-)
-_MARKS = {True: "yes", False: "**no**", None: ""}
-
-
-def markdown(report: Report) -> str:
-    """The tables of a run, largest archive last."""
-    lines = ["# Results", "", "Written by `python -m benchmarks`; see ../README.md for what is measured.", ""]
-    lines += [f"- {name}: {text}" for name, text in report.circumstances.items()]
-    for size in report.sizes:
-        rows = report.at(size)
-        lines += ["", f"## {size:,} studies", "", *_table(rows), "", *_notes(rows)]
-    for size, plans in report.plans.items():
-        lines += ["", f"## Plans of searches at {size:,} studies", "", *_plans(plans)]
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows: Sequence[Result]) -> Iterator[str]:
-    yield _line(_HEAD)
-    yield _line(["---", *["---:"] * (len(_HEAD) - 1)])
-    for result in rows:
-        yield _line(_cells(result))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _cells(result: Result) -> list[str]:
-    unit = "" if result.case.unit == "request" else f" (per {result.case.unit})"
-    ours, limit, peer = result.archive, result.limit, result.peer
-    rate = f"{result.megabytes / ours.ms * 1000:,.0f}" if ours and result.megabytes > 0.1 else ""
-    times = f"{_ratio(peer, ours):.1f}" if peer and ours else ""
-    return [
-        result.case.name + unit,
-        _number(ours.cpu_ms if ours else None),
-        str(result.case.reach),
-        _MARKS[reached(result)] if str(result.case.reach) else "",
-        _number(ours.ms if ours else None),
-        rate,
-        *(_number(limit.ms if limit else None), _number(limit.cpu_ms if limit else None)),
-        *(_number(peer.ms if peer else None), _number(peer.cpu_ms if peer else None)),
-        times,
-    ]
-
-
-def _ratio(peer: Figures, ours: Figures) -> float:
-    """By CPU where it is known of both, else by time."""
-    if peer.cpu_ms and ours.cpu_ms:
-        return peer.cpu_ms / ours.cpu_ms
-    return peer.ms / ours.ms
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _notes(rows: Sequence[Result]) -> Iterator[str]:
-    yield f"Peak memory of the archive: {max(row.memory_mib for row in rows):.0f} MiB."
-    for row in rows:
-        if row.failure:
-            yield f"\n{row.case.name}: the archive failed: {row.failure}"
-        if row.peer_failure:
-            yield f"\n{row.case.name}: the peer cannot: {row.peer_failure}"
-
-
-def _plans(plans: Sequence[SearchPlan]) -> Iterator[str]:
-    yield f"A search may touch {MOST_ROWS:,} rows: its page, the capped count beyond it, and their joins."
-    yield ""
-    yield _line(("level", "query", "rows and entries", "bounded", "blocks", "ms", "scans"))
-    yield _line(("---", "---", "---:", "---", "---:", "---:", "---"))
-    for plan in plans:
-        yield _line(
-            (
-                *(plan.level, f"`{plan.query or ' '}`", f"{plan.rows:,}", _MARKS[plan.is_bounded]),
-                *(f"{plan.blocks:,}", f"{plan.ms:.2f}", ", ".join(plan.scans)),
-            )
-        )

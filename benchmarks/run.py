@@ -1,4 +1,4 @@
-"""One run: the servers, filled step by step to each size and measured there."""
+"""One run: archives of every size, each filled or found, and measured."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -34,14 +34,16 @@ _FILL_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """sizes: studies to measure at, ascending. peer_studies: the largest of them that the peer is filled to.
-    seconds: of each case and server. serve: more flags of `dicomweb serve`. only: part of a case's name.
-    data: of an archive that was filled before, and is kept; None for a fresh one.
+    """sizes: studies at which every case is measured; growth: at which those are that may grow with them.
+    peer_studies: the largest of the sizes that the peer is filled to. seconds: of each case and server.
+    serve: more flags of `dicomweb serve`. only: part of a case's name. data: of archives that were filled
+    before, and are kept, by their studies; what they do not hold is measured on a fresh one.
     """
 
     sizes: Sequence[int]
     seconds: float
-    data: Path | None = None
+    growth: Sequence[int] = ()
+    data: Mapping[int, Path] = field(default_factory=dict)
     serve: str = ""
     only: str = ""
     peer: Server | None = None
@@ -50,49 +52,55 @@ class Options:
 
 @dataclass(slots=True)
 class Run:
-    """Running servers, and how full they are."""
+    """One run as far as it is. directory: of fresh archives and the limit's files."""
 
     options: Options
-    data: Path
-    files: Path
-    archive: Server
+    directory: Path
     limit: Server
+    results: list[Result] = field(default_factory=list)
+    plans: dict[int, list[SearchPlan]] = field(default_factory=dict)
     _peer_studies: int = 0
 
     def measure(self, objects: Objects) -> Report:
-        """Every case at every size."""
-        results: list[Result] = []
-        plans: dict[int, list[SearchPlan]] = {}
+        """Every size, those on a fresh archive first."""
         load = os.getloadavg()[0]
-        for size in self.options.sizes:
-            self._fill(size)
-            plans[size] = asyncio.run(search_plans(self._database(), studies.study(size // 2)))
-            results += self._measured(Held(objects.again(), size))
-        return Report(self._circumstances(load), results, plans)
+        sizes = sorted({*self.options.sizes, *self.options.growth})
+        fresh = [size for size in sizes if size not in self.options.data]
+        if fresh:
+            self._measure(self.directory / "data", fresh, objects)
+        for size in sizes:
+            if size in self.options.data:
+                self._measure(self.options.data[size], [size], objects)
+        self.results.sort(key=lambda result: result.studies)
+        return Report(self._circumstances(load), self.results, self.plans)
 
-    def _measured(self, held: Held) -> Iterator[Result]:
+    def _measure(self, data: Path, sizes: Sequence[int], objects: Objects) -> None:
+        """All sizes of one archive, which is filled step by step."""
+        with archive_server(data, *shlex.split(self.options.serve)) as archive:
+            for size in sizes:
+                database = _database(data)
+                self._fill(database, size)
+                self.plans[size] = asyncio.run(search_plans(database, studies.study(size // 2)))
+                self.results += self._measured(archive, Held(objects.again(), size))
+
+    def _measured(self, archive: Server, held: Held) -> Iterator[Result]:
         peer = self.options.peer if self._peer_studies == held.studies else None
-        for server in filter(None, (self.archive, peer)):
+        for server in filter(None, (archive, peer)):
             _store(server, (data for series in held.objects.all_series for _, data in series.instances))
-        bench = Bench(self.archive, self.limit, self.files, peer, held, self.options.seconds)
+        bench = Bench(archive, self.limit, self.directory / "files", peer, held, self.options.seconds)
         for case in CASES:
-            if self.options.only in case.name:
+            if self.options.only in case.name and (case.grows or held.studies in self.options.sizes):
                 tell(f"{held.studies} studies: {case.name}")
                 yield run_case(case, bench)
 
-    def _fill(self, size: int) -> None:
+    def _fill(self, database: str, size: int) -> None:
         """Bring every server to as many synthetic studies: ours by COPY, a peer by STOW-RS."""
         tell(f"fill to {size} studies")
-        asyncio.run(fill.fill_up(self._database(), size))
-        if self.options.peer and size <= self.options.peer_studies:
+        asyncio.run(fill.fill_up(database, size))
+        if self.options.peer and size in self.options.sizes and size <= self.options.peer_studies:
             added = map(studies.study, range(self._peer_studies, size))
             _store(self.options.peer, (data for study in added for _, data in studies.instances(study)))
             self._peer_studies = size
-
-    def _database(self) -> str:
-        owner = current_owner(self.data)
-        assert owner is not None
-        return owner.share(Settings.from_env({})).database_url
 
     def _circumstances(self, load: float) -> dict[str, str]:
         return {
@@ -108,16 +116,19 @@ class Run:
 
 @contextmanager
 def started(options: Options) -> Iterator[Run]:
-    """The archive and its limit."""
+    """A run, with its limit."""
     with tempfile.TemporaryDirectory(prefix="dicomweb-bench-") as name:
         directory = Path(name)
         directory.chmod(0o711)  # root's PostgreSQL runs as another account, which must pass through
-        data, files = options.data or directory / "data", directory / "files"
-        with (
-            archive_server(data, *shlex.split(options.serve)) as archive,
-            limit_server(files) as limit,
-        ):
-            yield Run(options, data, files, archive, limit)
+        with limit_server(directory / "files") as limit:
+            yield Run(options, directory, limit)
+
+
+def _database(data: Path) -> str:
+    """URL of a running server's database."""
+    owner = current_owner(data)
+    assert owner is not None
+    return owner.share(Settings.from_env({})).database_url
 
 
 def _store(server: Server, objects: Iterable[bytes]) -> None:
