@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dicomweb.archive.derived import derived
+from dicomweb.archive.derived import Key, at_hand, derived
 from dicomweb.archive.parts import Body, Literal, Part, body_length, cut
 from dicomweb.archive.stored_forms import document_body, video_body
 from dicomweb.archive.subjects import Subject
@@ -77,20 +77,38 @@ class Showing:
     async def part(self) -> Part:
         """The part, made or found. Raises DecodeFailed, InvalidRequest, BlobMissing, Unavailable."""
         rendering = self.subject.rendering
-        if rendering in _AS_STORED and not self.media_type.startswith("image/"):
+        if self._is_as_stored:
             return Part(self.media_type, await _AS_STORED[rendering](self.subject), self.location)
+        make = _thumbnail if self.thumbnail else self.maker or _MAKERS[rendering]
+        return self._part(await derived(self.subject.archive, self._key, partial(make, self)))
+
+    def part_at_hand(self) -> Part | None:
+        """The part, where it was made before and can be had without waiting."""
+        data = None if self._is_as_stored else at_hand(self.subject.archive, self._key)
+        return None if data is None else self._part(data)
+
+    @property
+    def _is_as_stored(self) -> bool:
+        return self.subject.rendering in _AS_STORED and not self.media_type.startswith("image/")
+
+    @property
+    def _key(self) -> Key:
+        """What decides about the bytes."""
         form = (self.media_type, repr(self.manner.query), str(self.thumbnail))
         key: list[str | int | InstanceSource] = [self.subject.source, "rendered", *form, *self.numbers]
         if self.state is not None:
             key += [self.state.source, *self.beside]
-        content_type = self.media_type
-        make = _thumbnail if self.thumbnail else self.maker or _MAKERS[rendering]
-        if self.media_type.startswith("text/"):
-            charset = self.manner.charset(self.media_type)
-            key += [charset, self.manner.base]
-            content_type = f"{self.media_type}; charset={charset}"
-        data = await derived(self.subject.archive, key, partial(make, self))
-        return Part(content_type, [Literal(data)], self.location)
+        if self._is_text:
+            key += [self.manner.charset(self.media_type), self.manner.base]
+        return key
+
+    @property
+    def _is_text(self) -> bool:
+        return self.media_type.startswith("text/")
+
+    def _part(self, data: bytes) -> Part:
+        charset = f"; charset={self.manner.charset(self.media_type)}" if self._is_text else ""
+        return Part(f"{self.media_type}{charset}", [Literal(data)], self.location)
 
     async def request(self) -> RenderRequest:
         """What a worker is asked for."""

@@ -16,9 +16,10 @@ from dicomweb.protocol.negotiate import Acceptable, Chosen
 class RenderedPlan:
     """What answers a rendered request.
 
-    showings: makes the parts in order. complete: False where something is left out already. warnings: plain
-    sentences. forms, version, beside: what the bytes depend on, for the ETag; beside: rows of the instances
-    that are shown though the version is not of them. modified: when all of it was, None where nobody knows.
+    showings: makes the parts in order. only: the one of a single part, where it is known beforehand.
+    complete: False where something is left out already. warnings: plain sentences. forms, version, beside:
+    what the bytes depend on, for the ETag; beside: rows of the instances that are shown though the version
+    is not of them. modified: when all of it was, None where nobody knows.
     """
 
     multipart: bool
@@ -30,6 +31,7 @@ class RenderedPlan:
     warnings: Sequence[str] = ()
     modified: datetime | None = None
     beside: Sequence[int] = ()
+    only: Showing | None = None
 
 
 def planned(
@@ -42,9 +44,10 @@ def planned(
     warnings: Sequence[str] = (),
 ) -> RenderedPlan:
     """The plan of an answer about one instance."""
+    only = None if multipart else next(iter(showings))
 
     async def each() -> AsyncIterator[Showing]:
-        for showing in showings:
+        for showing in [only] if only is not None else showings:
             yield showing
 
     return RenderedPlan(
@@ -56,6 +59,7 @@ def planned(
         showings=each,
         complete=complete,
         warnings=warnings,
+        only=only,
     )
 
 

@@ -74,6 +74,7 @@ async def plan_thumbnail(
         beside=[showing.subject.source.instance_row, *_rows(showing)],
         modified=modified,
         showings=showings,
+        only=None if answer.multipart else showing,
     )
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import makers
-from dicomweb.archive.making import Made, make
+from dicomweb.archive.making import Made, made_before, make
 from dicomweb.archive.pictures import Manner
 from dicomweb.archive.reading import closing
 from dicomweb.archive.rendered import plan_rendered
@@ -66,7 +66,7 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
     headers = _headers(request, plan, asked)
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=located(headers, await _location(request, plan)))
-    made = await while_wanted(request, make(plan))
+    made = made_before(plan) or await while_wanted(request, make(plan))
     base, warnings, status = base_url(request), [*plan.warnings, *unsupported(asked)], 200
     if made.complete:
         headers |= warning_headers(base, warnings)
