@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import Any
 
 import uvicorn
 
-from dicomweb.run.http_limits import HttpLimits, bounded_protocol
+from dicomweb.run.http_connection import HttpConnection
+from dicomweb.run.http_limits import HttpLimits
 from dicomweb.run.worker import GRACE_SECONDS, KEEP_ALIVE_SECONDS, Channel
 from dicomweb.settings import Settings
 
@@ -29,7 +31,7 @@ class _Server(uvicorn.Server):
 def serve(app: Any, settings: Settings, listening: socket.socket, channel: Channel) -> int:
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(HttpLimits.of(settings)),  # type: ignore[arg-type]
+        http=partial(HttpConnection, HttpLimits.of(settings)),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,
