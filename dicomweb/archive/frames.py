@@ -54,19 +54,34 @@ async def plan_frames(
 
     numbers: from 1, in the order of the answer. Raises NotFound, Gone, NotAcceptable.
     """
-    found = await frame_source(archive.pool, archive.tenant_id, target, [number - 1 for number in numbers])
-    source, layout = found.source, _framed(found.source)
-    if max(numbers) > layout.frames:
-        raise NotFound(f"The instance has {layout.frames} frames; a higher frame number was asked for.")
+    found = await located(archive, target, numbers)
+    source = found.source
     answer = negotiate(accept, [stored_form(source)] * len(numbers), single_item=len(numbers) == 1)
-    entries = dict(zip(numbers, found.entries, strict=False))
-    reader = FrameReader(archive, source, layout, entries, numbers, keep_decoded=True)
+    reader = FrameReader(archive, source, found.layout, found.entries, numbers, keep_decoded=True)
     parts = [
         Part(chosen.content_type, reader.body(position, chosen), f"{target.path}/frames/{number}")
         for position, (number, chosen) in enumerate(zip(numbers, answer.parts, strict=True))
         if chosen is not None
     ]
     return FramesPlan(answer, parts, identity_of(answer.parts), source.instance_row, source.stored_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where frames of an instance lie. entries: of encapsulated ones, by frame number."""
+
+    source: InstanceSource
+    layout: PixelLayout
+    entries: dict[int, EncapsulatedFrame]
+
+
+async def located(archive: Archive, target: Target, numbers: Sequence[int]) -> Located:
+    """Find frames by their numbers: one catalog query. Raises NotFound, Gone, NotAcceptable."""
+    found = await frame_source(archive.pool, archive.tenant_id, target, [number - 1 for number in numbers])
+    layout = _framed(found.source)
+    if max(numbers) > layout.frames:
+        raise NotFound(f"The instance has {layout.frames} frames; a higher frame number was asked for.")
+    return Located(found.source, layout, dict(zip(numbers, found.entries, strict=False)))
 
 
 def _framed(source: InstanceSource) -> PixelLayout:
@@ -145,6 +160,8 @@ class FrameReader:
         little = syntax_of(self._source).little
         start, stop = frame_window(self._layout, number - 1, little=little)
         data = await self._read(self._layout.value_offset + start, stop - start)
+        if little and self._layout.frame_bits % 8 == 0:
+            return data
         cut_out = partial(native_frame, data, self._layout, number - 1, little=little)
         return await asyncio.to_thread(cut_out)
 
@@ -155,13 +172,13 @@ class FrameReader:
             return await self._read(entry.offset, entry.span)
         return await asyncio.to_thread(join_fragments, await self._read(*entry.items), entry)
 
-    async def beginning(self, number: int) -> bytes:
-        """As much of the codestream as surely holds its header."""
+    async def beginning(self, number: int, most: int = _HEADER_BYTES) -> bytes:
+        """The first bytes of the codestream: by default as many as surely hold its header."""
         entry = self._entries[number]
         if entry.fragments == 1:
-            return await self._read(entry.offset, min(entry.span, _HEADER_BYTES))
+            return await self._read(entry.offset, min(entry.span, most))
         offset, length = entry.items
-        items = await self._read(offset, min(length, _HEADER_BYTES))
+        items = await self._read(offset, min(length, most))
         return await asyncio.to_thread(FragmentReader().feed, items)
 
     async def _read(self, offset: int, length: int) -> bytes:
@@ -170,7 +187,8 @@ class FrameReader:
         stretch = indexed(self._source, offset, length)
         return await self._archive.blobs.read(stretch.key, stretch.offset, stretch.length)
 
-    async def _stored(self, number: int) -> list[bytes]:
+    async def stored(self, number: int) -> list[bytes]:
+        """What a worker makes something of: the codestream, or a native frame in little endian."""
         encapsulated = self._layout.encapsulated
         return [await (self.codestream(number) if encapsulated else self._native(number))]
 
@@ -179,7 +197,7 @@ class FrameReader:
         source = self._source
         make = partial(
             self._archive.workers.transcode,
-            partial(self._stored, number),
+            partial(self.stored, number),
             self._layout,
             frame_syntax_uid(self._layout, source.transfer_syntax_uid),
             transfer_syntax_uid,

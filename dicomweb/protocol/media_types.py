@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from dicomweb.dicom.transfer_syntax import HTJ2K_RPCL
 from dicomweb.errors import InvalidRequest
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -90,7 +91,10 @@ LEGACY_NAMES = {
     "image/dicom+rle": "image/dicom-rle",
     "image/x-dicom-rle": "image/dicom-rle",
     "image/x-jls": "image/jls",
+    "image/jhc": "image/jphc",
 }
+# What Cornerstone3D means by its name for HTJ2K: a codestream whose beginning is a smaller picture (V-08).
+_MEANT_SYNTAX = {"image/jhc": HTJ2K_RPCL}
 
 # RFC 9110 12.4.2, and Java's `q=.2`.
 _QUALITY = re.compile(r"0?\.[0-9]+|[01](?:\.[0-9]*)?")
@@ -160,7 +164,8 @@ def _media_range(text: str, position: int) -> MediaRange:
     elif outer.essence == "*/*":
         form = Form.EITHER
     name = root.essence if root else ""
-    return MediaRange(form, LEGACY_NAMES.get(name, name), _transfer_syntax(outer, root), float(q), position)
+    syntax = _transfer_syntax(outer, root) or _MEANT_SYNTAX.get(name, "")
+    return MediaRange(form, LEGACY_NAMES.get(name, name), syntax, float(q), position)
 
 
 def _transfer_syntax(outer: MediaType, root: MediaType | None) -> str:

@@ -202,7 +202,13 @@ def choose(accept: Acceptable, stored: Stored, *, multipart: bool) -> Chosen | N
 # be long.
 @lru_cache(maxsize=256)
 def _best_form(accept: Acceptable, stored: Stored, forms: tuple[Form, ...]) -> tuple[Form, Offer] | None:
-    return _best(accept, offers(accept.resource, stored), forms)
+    candidates = offers(accept.resource, stored)
+    best = _best(accept, candidates, forms)
+    if best is None and accept.preferred and accept.resource is Resource.FRAMES:
+        # The parameter names a type alone, and the header how it is packed: viewers are configured so (V-08).
+        preferred = tuple(replace(wanted, form=Form.EITHER) for wanted in accept.preferred)
+        best = _best(replace(accept, preferred=preferred), candidates, forms)
+    return best
 
 
 _Rank = tuple[float, int, int, bool, int, int]

@@ -6,6 +6,7 @@ from typing import Any
 
 from dicomweb.dicom.picture import LONGEST_SIDE
 from dicomweb.protocol.description import Parameter
+from dicomweb.protocol.reduction import MOST_HALVINGS, REDUCE
 from dicomweb.protocol.rendered_query import ANNOTATIONS, FUNCTIONS, ICC_PROFILES
 from dicomweb.protocol.volume_query import METHODS, ORIENTATIONS
 
@@ -25,6 +26,12 @@ ACCEPT = Parameter(
     _text(r"^[A-Za-z]+/[A-Za-z0-9.+-]+(; ?[a-z-]+=[^\s,;]+)*$", "application/dicom+json"),
     repeated=True,
     section="8.3.3.1",
+)
+
+REDUCE_FRAMES = Parameter(
+    REDUCE,
+    "How often each side is halved, rounded up: a preview, native or as HTJ2K RPCL whatever is stored.",
+    {"type": "integer", "minimum": 0, "maximum": MOST_HALVINGS},
 )
 
 SEARCH_PARAMETERS = (

@@ -27,11 +27,14 @@ JPEG = "1.2.840.10008.1.2.4.50"
 JLS = "1.2.840.10008.1.2.4.80"
 J2K = "1.2.840.10008.1.2.4.90"
 MP4 = "1.2.840.10008.1.2.4.102"
+HTJ2K = "1.2.840.10008.1.2.4.201"
+RPCL = "1.2.840.10008.1.2.4.202"
 DICOM = 'multipart/related; type="application/dicom"'
 SINGLE = "application/dicom"
 M = "multipart application/dicom "
 S = "single application/dicom "
 OCTETS = 'multipart/related; type="application/octet-stream"'
+OCTETS_AS_STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 
 
 def image(uid: str, *, decodable: bool = True, codestreams: int = 1) -> Stored:
@@ -162,6 +165,26 @@ def test_the_accept_parameter_comes_first_within_the_header(
 
 
 @pytest.mark.parametrize(
+    ("parameter", "header", "stored", "expected"),
+    [
+        ("image/jhc", OCTETS_AS_STORED, ELE, f"multipart image/jphc {RPCL}"),
+        ("image/jhc", OCTETS_AS_STORED, HTJ2K, f"multipart image/jphc {RPCL}"),
+        ("image/jhc", OCTETS_AS_STORED, RPCL, f"multipart image/jphc {RPCL}"),
+        ("image/jhc", "*/*", ELE, f"single image/jphc {RPCL}"),
+        (f"image/jhc;transfer-syntax={HTJ2K}", "*/*", ELE, f"single image/jphc {HTJ2K}"),
+        ("image/jls", OCTETS_AS_STORED, ELE, f"multipart image/jls {JLS}"),
+        ("image/jls", "image/jp2", J2K, "406"),
+    ],
+)
+def test_a_viewer_names_the_type_of_frames_in_the_url_and_their_packaging_in_the_header(
+    parameter: str, header: str, stored: str, expected: str
+) -> None:
+    """V-08: Cornerstone3D's urlArguments, beside the header that it always sends."""
+    found = replace(image(stored), encodable=frozenset({RPCL, HTJ2K, JLS}) - {stored})
+    assert one(Resource.FRAMES, header, found, parameters=(parameter,)) == expected
+
+
+@pytest.mark.parametrize(
     "parameter", ["*/*", "application/*", 'multipart/related;type="*/*"', "x", "a/b;q=7", "*"]
 )
 def test_a_malformed_accept_parameter_is_a_bad_request(parameter: str) -> None:
@@ -241,7 +264,6 @@ JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 JPEG_LS_LOSSY = "1.2.840.10008.1.2.4.81"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
-HTJ2K = "1.2.840.10008.1.2.4.201"
 
 
 @pytest.mark.parametrize(
