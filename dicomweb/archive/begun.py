@@ -56,7 +56,7 @@ async def made_ahead(makes: AsyncIterator[Make]) -> AsyncGenerator[Part, None]:
 class _Begun:
     """The chunks of a flow, the first of them at hand. To be called once."""
 
-    chunks: Resumed
+    chunks: Resumed[bytes]
 
     def __call__(self) -> AsyncIterator[bytes]:
         return self.chunks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Flow:
     instance_row: int = 0
 
 
-Segment = Literal | Stretch | Flow
+Lying = Literal | Stretch
+Segment = Lying | Flow
 Body = Sequence[Segment]
 
 
@@ -80,25 +82,28 @@ def body_length(body: Body) -> int | None:
     return total
 
 
-def is_seekable(body: Body) -> bool:
+def is_seekable(body: Body) -> TypeGuard[Sequence[Lying]]:
     """True when any range can be cut out without making what comes before."""
     return not any(isinstance(segment, Flow) for segment in body)
 
 
-def cut(body: Body, start: int, stop: int) -> list[Segment]:
+def cut(body: Body, start: int, stop: int) -> list[Lying]:
     """The segments that hold bytes `start` to `stop` (exclusive) of a seekable body."""
-    found: list[Segment] = []
+    assert is_seekable(body), "a flow cannot be cut"
+    found: list[Lying] = []
     position = 0
     for segment in body:
-        assert not isinstance(segment, Flow), "a flow cannot be cut"
         first, last = max(start - position, 0), min(stop - position, segment.length)
         if first < last:
-            found.append(_cut_one(segment, first, last))
+            found.append(part_of(segment, first, last))
         position += segment.length
     return found
 
 
-def _cut_one(segment: Literal | Stretch, first: int, last: int) -> Segment:
+def part_of(segment: Lying, first: int, last: int) -> Lying:
+    """Bytes `first` to `last` (exclusive) of a segment."""
+    if first == 0 and last == segment.length:
+        return segment
     if isinstance(segment, Literal):
         return Literal(segment.data[first:last])
     return replace(segment, offset=segment.offset + first, length=last - first)

@@ -116,6 +116,32 @@ class BlobsContract(ABC):
 
         self.check(scenario)
 
+    def test_what_a_thread_makes_is_appended_and_committed_with_the_last_of_it(self) -> None:
+        async def scenario(blobs: Blobs) -> None:
+            key = new_key()
+            writer = await blobs.create(key)
+            await writer.write(b"before ")
+            await writer.write_made(lambda: [bytes(1 << 20), b"", b"made"])
+            assert writer.size == 7 + (1 << 20) + 4
+            assert await refuses(blobs.read(key))
+            await writer.write_made(lambda: [b" piece"] * 3000, last=True)
+            assert await blobs.read(key) == b"before " + bytes(1 << 20) + b"made" + b" piece" * 3000
+            await writer.abort()
+            assert await blobs.size(key) == writer.size
+
+        self.check(scenario)
+
+    def test_a_blob_of_which_nothing_was_made_is_none(self) -> None:
+        async def scenario(blobs: Blobs) -> None:
+            key = new_key()
+            writer = await blobs.create(key)
+            await writer.write_made(lambda: [], last=True)
+            assert writer.size == 0
+            assert await refuses(blobs.size(key))
+            assert key not in await listing(blobs)
+
+        self.check(scenario)
+
     def test_any_range_is_that_slice(self) -> None:
         async def scenario(blobs: Blobs) -> None:
             data = os.urandom(5000)
@@ -135,8 +161,23 @@ class BlobsContract(ABC):
             data = os.urandom(100_000)
             key = await put(blobs, data)
             ranges = [(90_000, 10_000), (0, 100), (100, 100), (50, 100), (99_999, 1), (7, 0), (0, 100)]
-            assert await blobs.read_many(key, ranges) == [data[o : o + n] for o, n in ranges]
-            assert await blobs.read_many(key, []) == []
+            assert await blobs.reader(key).read_many(ranges) == [data[o : o + n] for o, n in ranges]
+            assert await blobs.reader(key).read_many([]) == []
+
+        self.check(scenario)
+
+    def test_what_is_at_hand_is_what_else_is_read(self) -> None:
+        async def scenario(blobs: Blobs) -> None:
+            data = os.urandom(100_000)
+            reader = blobs.reader(await put(blobs, data))
+            for _ in range(2):  # before the first read, and after it
+                for offset, length in ((0, 100_000), (99_999, 1), (12_345, 6_789), (100_000, 0)):
+                    buffer = bytearray(length)
+                    if reader.fill_now(offset, memoryview(buffer)):
+                        assert buffer == data[offset : offset + length]
+                assert not reader.fill_now(99_999, memoryview(bytearray(2)))
+                assert await reader.read_many([(1, 2)]) == [data[1:3]]
+            assert not blobs.reader(new_key()).fill_now(0, memoryview(bytearray(1)))
 
         self.check(scenario)
 
@@ -150,7 +191,7 @@ class BlobsContract(ABC):
             assert await refuses(blobs.read(key, 5, 6))
             assert await refuses(blobs.read(key, 11, 1))
             assert await refuses(blobs.read(key, 20))
-            assert await refuses(blobs.read_many(key, [(0, 2), (9, 2)]))
+            assert await refuses(blobs.reader(key).read_many([(0, 2), (9, 2)]))
             assert await refuses(streamed(5, 6))
             assert await refuses(streamed(20, 1))
             assert await blobs.read(key, 5, 5) == b"56789"
@@ -164,7 +205,7 @@ class BlobsContract(ABC):
 
             assert await refuses(blobs.read(new_key()))
             assert await refuses(blobs.read(new_key(), 0, 1))
-            assert await refuses(blobs.read_many(new_key(), [(0, 1)]))
+            assert await refuses(blobs.reader(new_key()).read_many([(0, 1)]))
             assert await refuses(blobs.size(new_key()))
             assert await refuses(streamed())
             await blobs.delete(new_key())

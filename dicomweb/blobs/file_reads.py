@@ -1,7 +1,7 @@
 """Reading ranges of files: at once where the kernel has the bytes in memory, else in a thread.
 
 preadv with RWF_NOWAIT never waits for a disk: it gives what the page cache holds or refuses. So a warm read
-costs microseconds on the event loop, where a hop to a thread would cost fifty; a cold one goes to a thread.
+costs microseconds on the event loop, where a thread's turn would cost a hundred; a cold one goes to a thread.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import asyncio
 import errno
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 from dicomweb.errors import BlobMissing
 
 # Copying this much takes about as long as a hop to a thread; more would hold up the event loop.
-INLINE_BYTES = 256 << 10
+INLINE_BYTES = 768 << 10
 # Linux moves at most 0x7FFFF000 bytes a call; smaller reads let other threads run.
 _READ_BYTES = 64 << 20
-_OPEN_FILES = 128
+_OPEN_FILES = 512
 _OPEN_SECONDS = 60.0
 # Not every system has the flag, nor every file system: those read in threads.
 _NOWAIT = getattr(os, "RWF_NOWAIT", None)
@@ -59,16 +60,25 @@ class OpenFile:
             raise BlobMissing("A blob ends before the bytes asked of it.")
         return b"".join(pieces)
 
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """As read, of every (offset, length)."""
+        return [self.read(length, offset) for offset, length in ranges]
+
     def read_now(self, length: int, offset: int) -> bytes | None:
         """These bytes if they are few and in memory, else None. Never waits."""
-        if _NOWAIT is None or not 0 < length <= INLINE_BYTES:
+        if not 0 <= length <= INLINE_BYTES:
             return None
         buffer = bytearray(length)
+        return bytes(buffer) if self.fill_now(offset, memoryview(buffer)) else None
+
+    def fill_now(self, offset: int, buffer: memoryview) -> bool:
+        """Fill the buffer with the bytes at this offset if all are in memory. Never waits."""
+        if _NOWAIT is None:
+            return False
         try:
-            got = os.preadv(self.fd, [buffer], offset, _NOWAIT)
+            return os.preadv(self.fd, [buffer], offset, _NOWAIT) == len(buffer)
         except OSError:  # not in memory, or a file system without the flag; a real fault shows in read()
-            return None
-        return bytes(buffer) if got == length else None
+            return False
 
     def _pread(self, length: int, offset: int) -> bytes:
         if length < 0:
@@ -88,22 +98,22 @@ class OpenFiles:
     """
 
     def __init__(self) -> None:
-        self._files: OrderedDict[Path, OpenFile] = OrderedDict()
+        self._files: OrderedDict[str, OpenFile] = OrderedDict()
         self._closing: asyncio.TimerHandle | None = None
 
-    def get(self, path: Path) -> OpenFile | None:
-        """The open file, unless it has been deleted since, by whichever process."""
-        file = self._files.get(path)
+    def get(self, key: str) -> OpenFile | None:
+        """The open file of a blob, unless it has been deleted since, by whichever process."""
+        file = self._files.get(key)
         if file is None:
             return None
         if os.fstat(file.fd).st_nlink == 0:
-            del self._files[path]
+            del self._files[key]
             return None
-        self._files.move_to_end(path)
+        self._files.move_to_end(key)
         return file
 
-    def add(self, path: Path, file: OpenFile) -> None:
-        self._files[path] = file
+    def add(self, key: str, file: OpenFile) -> None:
+        self._files[key] = file
         if len(self._files) > _OPEN_FILES:
             self._files.popitem(last=False)
         if self._closing is None:

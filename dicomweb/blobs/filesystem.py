@@ -31,6 +31,8 @@ T = TypeVar("T")
 _THREADS = 12
 # Small writes are gathered to this size, so that a CT slice costs one thread hop, not one per network chunk.
 _GATHER_BYTES = 1 << 20
+# As many as one writev takes (IOV_MAX of Linux and macOS).
+_PIECES_AT_ONCE = 1024
 # Not a shard, as keys have no dot.
 _TEMPORARY = ".incoming"
 _SAFE_KEY = re.compile(r"[0-9a-z]+(/[0-9a-z]+)*")
@@ -39,6 +41,8 @@ _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 class FilesystemBlobs:
     """The protocol over one directory, which is made when missing."""
+
+    piece_bytes = STREAM_CHUNK
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -66,25 +70,29 @@ class FilesystemBlobs:
             wanted = min(chunk, end - begin)
             yield await self._read(file, wanted, begin)
 
-    async def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        file = await self._open(key)
-        return await self.run(lambda: [file.read(length, offset) for offset, length in ranges])
+    def reader(self, key: str) -> FileReader:
+        return FileReader(self, key)
 
     async def _read(self, file: OpenFile, length: int, offset: int) -> bytes:
         data = file.read_now(length, offset)
         return data if data is not None else await self.run(file.read, length, offset)
 
     async def _open(self, key: str) -> OpenFile:
-        path = self._path(key)
-        file = self._open_files.get(path)
-        if file is None:
-            file = await self.run(self._opened, path)
-            self._open_files.add(path, file)
+        return self.file(key) or self.keep(key, await self.run(self.opened, key))
+
+    def file(self, key: str) -> OpenFile | None:
+        """The file of a blob, if it is open."""
+        return self._open_files.get(key)
+
+    def keep(self, key: str, file: OpenFile) -> OpenFile:
+        """Keep a file open for a while. Not in a thread."""
+        self._open_files.add(key, file)
         return file
 
-    def _opened(self, path: Path) -> OpenFile:
+    def opened(self, key: str) -> OpenFile:
+        """Open a file. Runs in a thread. Raises BlobMissing."""
         try:
-            return OpenFile(path)
+            return OpenFile(self._path(key))
         except BlobMissing:
             self._check_root()
             raise
@@ -104,7 +112,7 @@ class FilesystemBlobs:
         await self.run(self._delete, self._path(key))
 
     async def size(self, key: str) -> int:
-        return (await self.run(self._opened, self._path(key))).size
+        return (await self.run(self.opened, key)).size
 
     async def entries(self) -> AsyncIterator[BlobEntry]:
         entries = self._walk(self._root)
@@ -125,9 +133,11 @@ class FilesystemBlobs:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call in a thread of this store; what the disk refuses becomes an error of ours."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(_guarded, function, *args, **kwargs)
-        )
+        return await self.submit(partial(function, *args, **kwargs))
+
+    def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """As run, begun at once: it goes on whoever waits for it."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, _guarded, function)
 
     def publish(self, temporary: Path, final: Path) -> None:
         """Rename into place and make the name durable. Runs in a thread."""
@@ -186,6 +196,30 @@ class FilesystemBlobs:
                     yield _entry(path, path.relative_to(self._root).as_posix())
 
 
+class FileReader:
+    """A file that is opened when it is first read, in the same turn of a thread."""
+
+    __slots__ = ("_blobs", "_file", "_key")
+
+    def __init__(self, blobs: FilesystemBlobs, key: str) -> None:
+        self._blobs, self._key = blobs, key
+        self._file = blobs.file(key)
+
+    def fill_now(self, offset: int, buffer: memoryview) -> bool:
+        return self._file is not None and self._file.fill_now(offset, buffer)
+
+    async def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        if self._file is not None:
+            return await self._blobs.run(self._file.read_many, ranges)
+        file, found = await self._blobs.run(self._open_and_read, ranges)
+        self._file = self._blobs.keep(self._key, file)
+        return found
+
+    def _open_and_read(self, ranges: Sequence[tuple[int, int]]) -> tuple[OpenFile, list[bytes]]:
+        file = self._blobs.opened(self._key)
+        return file, file.read_many(ranges)
+
+
 class FileWriter:
     """A temporary file that becomes a blob. Each thread job is awaited before the next begins."""
 
@@ -207,11 +241,13 @@ class FileWriter:
         return self._gathered_bytes
 
     async def write(self, data: bytes | memoryview) -> None:
-        self._gathered.append(bytes(data))
-        self._gathered_bytes += len(data)
-        self._size += len(data)
+        self._gather(bytes(data))
         if self._gathered_bytes >= _GATHER_BYTES:
             await self._run(self._flush)
+
+    async def write_made(self, make: Callable[[], Sequence[bytes]], *, last: bool = False) -> None:
+        await self._run(partial(self._write_made, make, last))
+        self._committed = last
 
     async def commit(self) -> None:
         await self._run(self._finish)
@@ -224,16 +260,29 @@ class FileWriter:
 
     async def _run(self, function: Callable[[], None]) -> None:
         # A cancelled caller does not stop the thread: abort must wait for it, or it would remove nothing.
-        if self._job is not None:
+        if self._job is not None and not self._job.done():
             await asyncio.wait([self._job])
-        self._job = asyncio.ensure_future(self._blobs.run(function))
+        self._job = self._blobs.submit(function)
         await asyncio.shield(self._job)
+
+    def _gather(self, data: bytes) -> None:
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
+        self._size += len(data)
+
+    def _write_made(self, make: Callable[[], Sequence[bytes]], last: bool) -> None:
+        for piece in make():
+            self._gather(piece)
+        if last:
+            (self._finish if self._size else self._discard)()
+        elif self._gathered:
+            self._flush()
 
     def _flush(self) -> None:
         if self._fd is None:
             self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
-        _write_all(self._fd, b"".join(gathered))
+        _write_all(self._fd, gathered)
 
     def _finish(self) -> None:
         self._flush()
@@ -265,9 +314,9 @@ def _disk_errors() -> Iterator[None]:
         raise Unavailable("The directory of the object store cannot be used.") from error
 
 
-def _guarded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _guarded(function: Callable[[], T]) -> T:
     with _disk_errors():
-        return function(*args, **kwargs)
+        return function()
 
 
 def _make_root(root: Path) -> None:
@@ -278,10 +327,14 @@ def _make_root(root: Path) -> None:
     (root / _TEMPORARY).mkdir(exist_ok=True)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, pieces: Sequence[bytes]) -> None:
+    for begin in range(0, len(pieces), _PIECES_AT_ONCE):
+        some = pieces[begin : begin + _PIECES_AT_ONCE]
+        written = os.writev(fd, some)
+        if written < sum(map(len, some)):  # the disk is nearly full: the next call says so
+            view = memoryview(b"".join(some))[written:]
+            while view:
+                view = view[os.write(fd, view) :]
 
 
 def _fsync_directory(directory: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
-from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry
+from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry, write_made
 from dicomweb.errors import BlobMissing
 
 
@@ -25,6 +25,9 @@ class _MemoryWriter:
     async def write(self, data: bytes | memoryview) -> None:
         self._data += data
 
+    async def write_made(self, make: Callable[[], Sequence[bytes]], *, last: bool = False) -> None:
+        await write_made(self, make, last=last)
+
     async def commit(self) -> None:
         self._blobs.stored[self._key] = (bytes(self._data), datetime.now(UTC))
 
@@ -32,8 +35,26 @@ class _MemoryWriter:
         """Nothing was visible, so there is nothing to undo."""
 
 
+class _MemoryReader:
+    def __init__(self, blobs: MemoryBlobs, key: str) -> None:
+        self._blobs, self._key = blobs, key
+
+    def fill_now(self, offset: int, buffer: memoryview) -> bool:
+        whole, _ = self._blobs.stored.get(self._key, (b"", None))
+        found = whole[offset : offset + len(buffer)]
+        if len(found) < len(buffer):
+            return False
+        buffer[:] = found
+        return True
+
+    async def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [await self._blobs.read(self._key, offset, length) for offset, length in ranges]
+
+
 class MemoryBlobs:
     """The protocol over a dict: stored[key] = (bytes, when written)."""
+
+    piece_bytes: int = STREAM_CHUNK
 
     def __init__(self) -> None:
         self.stored: dict[str, tuple[bytes, datetime]] = {}
@@ -56,8 +77,8 @@ class MemoryBlobs:
         for begin in range(0, length, step):
             yield data[begin : begin + step]
 
-    async def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        return [await self.read(key, offset, length) for offset, length in ranges]
+    def reader(self, key: str) -> _MemoryReader:
+        return _MemoryReader(self, key)
 
     async def delete(self, key: str) -> None:
         self.stored.pop(key, None)

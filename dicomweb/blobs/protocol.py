@@ -7,6 +7,7 @@ dicomweb/blobs/contract.py.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -37,7 +38,13 @@ class BlobWriter(Protocol):
         """Those of them that wait in memory until more come, or commit."""
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Append. The caller may reuse the memory of a memoryview afterwards."""
+        """Append. Bytes are kept without a copy; the memory of a memoryview may be reused afterwards."""
+
+    async def write_made(self, make: Callable[[], Sequence[bytes]], *, last: bool = False) -> None:
+        """Append what `make` returns, which is called in a thread: where that thread writes, one hop does all.
+
+        last: commit too, unless the blob is still empty, which aborts it.
+        """
 
     async def commit(self) -> None:
         """Make the blob durable and visible: when this returns, a power cut loses nothing of it."""
@@ -46,9 +53,25 @@ class BlobWriter(Protocol):
         """Forget what was written. Never raises for a store that is away: the sweeper comes later."""
 
 
+class BlobReader(Protocol):
+    """One blob being read. What has begun to be read stays readable though it be deleted meanwhile, where
+    the store can do that."""
+
+    def fill_now(self, offset: int, buffer: memoryview) -> bool:
+        """Fill the buffer with the bytes at `offset`, if nothing must be waited for. False: ask read_many,
+        which says what is wrong; the buffer may hold anything then."""
+
+    async def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes of every (offset, length), in the order asked, with as few requests as is sensible."""
+
+
 class Blobs(Protocol):
     """An object store. Raises errors.BlobMissing for bytes it does not have, errors.Unavailable when it
     cannot be asked now."""
+
+    @property
+    def piece_bytes(self) -> int:
+        """How much of long reading is best asked for at once: two such pieces are held for each reader."""
 
     async def create(self, key: str) -> BlobWriter:
         """Begin a blob under a fresh key from new_key(). Nothing is visible before commit."""
@@ -61,8 +84,8 @@ class Blobs(Protocol):
     ) -> AsyncIterator[bytes]:
         """The same bytes in pieces of at most `chunk`, in order, holding a few pieces at a time."""
 
-    async def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The bytes of every (offset, length), in the order asked, with as few requests as is sensible."""
+    def reader(self, key: str) -> BlobReader:
+        """Reads pieces of one blob, as long as it is kept. Nothing is asked for before the first piece."""
 
     async def delete(self, key: str) -> None:
         """Remove a blob. One that is not there is no error: a sweep may run twice."""
@@ -84,6 +107,14 @@ class Blobs(Protocol):
 
     async def close(self) -> None:
         """Let go of threads and connections."""
+
+
+async def write_made(writer: BlobWriter, make: Callable[[], Sequence[bytes]], *, last: bool) -> None:
+    """BlobWriter.write_made of a writer whose own threads are not ours to use."""
+    for piece in await asyncio.to_thread(make):
+        await writer.write(piece)
+    if last:
+        await (writer.commit() if writer.size else writer.abort())
 
 
 def new_key(*, now: Callable[[], float] = time.time, randomness: Callable[[int], bytes] = os.urandom) -> str:

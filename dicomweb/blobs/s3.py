@@ -9,7 +9,7 @@ incomplete multipart uploads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry, new_key
+from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry, new_key, write_made
 from dicomweb.errors import BlobMissing, InvalidSettings, Unavailable
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ def open_s3(settings: Settings) -> S3Blobs:
 class S3Blobs:
     """The protocol over one bucket and prefix."""
 
+    # A request takes tens of milliseconds, whatever it asks for.
+    piece_bytes = 2 << 20
+
     def __init__(self, store: S3Store) -> None:
         self._store = store
 
@@ -118,7 +121,11 @@ class S3Blobs:
         if missing:
             raise _short(key)
 
+    def reader(self, key: str) -> S3Reader:
+        return S3Reader(self, key)
+
     async def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes of every (offset, length) of one blob."""
         if any(length < 0 for _, length in ranges):
             raise _short(key)
         wanted = [(offset, length) for offset, length in ranges if length > 0]
@@ -177,6 +184,19 @@ class S3Blobs:
         """obstore closes its connections itself."""
 
 
+class S3Reader:
+    """Nothing of a bucket is ever at hand."""
+
+    def __init__(self, blobs: S3Blobs, key: str) -> None:
+        self._blobs, self._key = blobs, key
+
+    def fill_now(self, offset: int, buffer: memoryview) -> bool:  # noqa: ARG002
+        return False
+
+    async def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return await self._blobs.read_many(self._key, ranges)
+
+
 class _Abandoned(Exception):
     """Ends the pieces of an upload, so that obstore aborts it."""
 
@@ -212,6 +232,9 @@ class S3Writer:
             self._gathered_bytes += len(piece)
             if self._gathered_bytes == PART_BYTES:
                 await self._send(self._take())
+
+    async def write_made(self, make: Callable[[], Sequence[bytes]], *, last: bool = False) -> None:
+        await write_made(self, make, last=last)
 
     async def commit(self) -> None:
         if self._upload is None:

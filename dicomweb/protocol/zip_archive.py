@@ -154,7 +154,7 @@ class ZipWriter:
         self._offset += len(header) + len(name) + len(extra)
         return header + name + extra
 
-    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes | memoryview]:
         """More of the file, in blocks that depend on its length alone, not on how it arrives."""
         data = memoryview(data)
         self._crc = isal_zlib.crc32(data, self._crc)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis.strategies import binary, integers, lists
 
 from dicomweb.archive.parts import Flow, Literal, Segment, Stretch, body_length, cut, is_seekable
 from dicomweb.archive.reading import read_segments
+from dicomweb.blobs import BlobReader, Blobs
 from dicomweb.blobs.memory import MemoryBlobs
 from dicomweb.errors import BlobMissing
 
@@ -23,12 +24,12 @@ async def _undamaged(_instance_row: int) -> None:
     raise AssertionError
 
 
-async def _each(body: list[Segment]) -> AsyncIterator[Segment]:
+async def _each(body: Sequence[Segment]) -> AsyncIterator[Segment]:
     for segment in body:
         yield segment
 
 
-async def _read(blobs: MemoryBlobs, body: list[Segment]) -> bytes:
+async def _read(blobs: Blobs, body: Sequence[Segment]) -> bytes:
     return b"".join([chunk async for chunk in read_segments(blobs, _each(body), _undamaged)])
 
 
@@ -54,12 +55,36 @@ def test_a_cut_body_holds_the_same_bytes_as_the_whole_one_cut(
     asyncio.run(check())
 
 
-@given(sizes=lists(integers(0, 3), max_size=12), seed=integers(0, 9))
-def test_small_and_large_stretches_flows_and_literals_come_in_order(sizes: list[int], seed: int) -> None:
-    """Sizes in units of a MiB and a bit, so that batches end in every way."""
+class _Away(MemoryBlobs):
+    """Some of what it holds must be waited for, as from a disk; all of it, as from a bucket."""
+
+    def __init__(self, every: int) -> None:
+        super().__init__()
+        self._every, self._asked = every, 0
+
+    def reader(self, key: str) -> BlobReader:
+        reader, away = super().reader(key), self
+
+        class Reader:
+            def fill_now(self, offset: int, buffer: memoryview) -> bool:
+                away._asked += 1
+                return away._asked % away._every != 0 and reader.fill_now(offset, buffer)
+
+            async def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+                await asyncio.sleep(0)
+                return await reader.read_many(ranges)
+
+        return Reader()
+
+
+@given(sizes=lists(integers(0, 3), max_size=12), seed=integers(0, 9), every=integers(1, 5))
+def test_small_and_large_stretches_flows_and_literals_come_in_order(
+    sizes: list[int], seed: int, every: int
+) -> None:
+    """Sizes of several pieces and a bit, so that pieces end in every way."""
 
     async def check() -> None:
-        blobs = MemoryBlobs()
+        blobs = _Away(every)
         data = bytes(range(251)) * 20000
         await _blob(blobs, data)
         body: list[Segment] = []
@@ -79,6 +104,20 @@ def test_small_and_large_stretches_flows_and_literals_come_in_order(sizes: list[
             ]
             body.append(kinds[(number + seed) % 3])
         assert await _read(blobs, body) == b"".join(want)
+
+    asyncio.run(check())
+
+
+@given(lengths=lists(integers(0, 70), max_size=30), size=integers(1, 64))
+def test_pieces_are_of_one_size_whatever_the_segments(lengths: list[int], size: int) -> None:
+    async def check() -> None:
+        blobs = MemoryBlobs()
+        blobs.piece_bytes = size
+        await _blob(blobs, bytes(range(70)))
+        body = [Stretch("one", 0, length) if length % 2 else Literal(bytes(length)) for length in lengths]
+        found = [len(chunk) async for chunk in read_segments(blobs, _each(body), _undamaged)]
+        whole, rest = divmod(sum(lengths), size)
+        assert found == [size] * whole + [rest] * (rest > 0)
 
     asyncio.run(check())
 

@@ -44,7 +44,7 @@ async def every_operation_is_unavailable(blobs: Blobs) -> None:
             pass
 
     attempts: list[Awaitable[object]] = [small.commit(), write_much(), stream(), listing(blobs)]
-    attempts += [blobs.read(key), blobs.read(key, 0, 4), blobs.read_many(key, [(0, 4)])]
+    attempts += [blobs.read(key), blobs.read(key, 0, 4), blobs.reader(key).read_many([(0, 4)])]
     attempts += [blobs.size(key), blobs.delete(key)]
     results = await asyncio.gather(*attempts, return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable] * len(attempts)
