@@ -19,8 +19,8 @@ from dicomweb.archive.parts import Body, Flow, Literal, Lying, Segment, Stretch,
 from dicomweb.blobs import BlobReader, Blobs
 from dicomweb.errors import BlobMissing
 
-# Segments of one piece, whose bytes the store bounds: a range of a request costs memory too. One piece is held
-# for each answer that is being sent, two where they must be waited for.
+# Segments of one piece, whose bytes the store bounds: a range of a request costs memory too. One is held for
+# each answer that is being sent, two where they must be waited for.
 _PIECE_SEGMENTS = 1024
 
 # A bytearray where the bytes were read into their place.
