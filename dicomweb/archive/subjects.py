@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 import zstandard
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.bulkdata import locate_value, value_parts
+from dicomweb.archive.damage import note_damage
 from dicomweb.archive.derived import derived
 from dicomweb.archive.frames import FrameReader
-from dicomweb.archive.parts import Body, body_length, cut, is_seekable
+from dicomweb.archive.parts import Body, cut, is_seekable
 from dicomweb.archive.reading import read_body
 from dicomweb.catalog.bulkdata_index import BulkdataIndex, bulkdata_indexes
 from dicomweb.catalog.columns import decompress
@@ -23,7 +24,7 @@ from dicomweb.catalog.lookup import InstanceSource, frame_entries
 from dicomweb.catalog.metadata import BulkdataPlace, one_metadata
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
-from dicomweb.errors import DecodeFailed, NotFound, Unavailable
+from dicomweb.errors import BlobMissing, DecodeFailed, NotFound, Unavailable
 from dicomweb.pixels.codecs import DECODABLE
 from dicomweb.pixels.rendering.display import Display, display_of
 from dicomweb.protocol.media_types import OCTET_STREAM
@@ -34,11 +35,16 @@ from dicomweb.protocol.rendered_forms import Rendering, rendering_of
 _MOST_BULK_BYTES = 256 << 20
 # Of JSON text; what Python makes of it takes ten times that. Longer ones are read in a worker.
 _LONG_METADATA = 2 << 20
+# Of JSON text that is read on the event loop: a fifth of a millisecond.
+_SHORT_METADATA = 64 << 10
 # Frames whose displays are read and kept together.
 _DISPLAYS_PAGE = 128
 # Packages of the extras [pdf] and [video], by what they draw the beginning of.
 _DRAWN_BY = {Rendering.PDF: "pypdfium2", Rendering.VIDEO: "av"}
 _AS_BYTES = Chosen(OCTET_STREAM, "", True)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Subject:
@@ -78,7 +84,8 @@ class Subject:
 
     async def metadata(self) -> bytes:
         """The DICOM JSON of the instance, bulkdata by path. Raises Unavailable when it was just deleted."""
-        return await asyncio.to_thread(decompress, await self._stored_metadata())
+        stored = await self._stored_metadata()
+        return await self._read(decompress, stored)
 
     async def _stored_metadata(self) -> bytes:
         """zstd of the same."""
@@ -89,8 +96,17 @@ class Subject:
         return self._stored
 
     async def _has_long_metadata(self) -> bool:
+        return await self._metadata_length() > _LONG_METADATA and self.frames > 1
+
+    async def _metadata_length(self) -> int:
         length: int = zstandard.frame_content_size(await self._stored_metadata())
-        return length > _LONG_METADATA and self.frames > 1
+        return length
+
+    async def _read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What is read out of the metadata: in a thread where that takes longer than the way there."""
+        if await self._metadata_length() <= _SHORT_METADATA:
+            return function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)
 
     async def attributes(self) -> dict[str, Any]:
         """The metadata as objects; of a long one, without what each frame has of its own."""
@@ -99,14 +115,14 @@ class Subject:
                 text = await self._kept("outline", {})
             else:
                 text = await self.metadata()
-            self._attributes = await asyncio.to_thread(orjson.loads, text)
+            self._attributes = await self._read(orjson.loads, text)
             assert self._attributes is not None
         return self._attributes
 
     async def display(self, number: int) -> Display:
         """What the picture of a frame needs of the metadata. number: from 1."""
         if not await self._has_long_metadata():
-            return await asyncio.to_thread(display_of, await self.attributes(), number - 1)
+            return await self._read(display_of, await self.attributes(), number - 1)
         page, place = divmod(number - 1, _DISPLAYS_PAGE)
         if page not in self._displays:
             frames = {"first": page * _DISPLAYS_PAGE, "last": min((page + 1) * _DISPLAYS_PAGE, self.frames)}
@@ -136,9 +152,12 @@ class Subject:
                 raise NotFound("The instance has no such frame.")
             entries = {number: entry}
         reader = FrameReader(self.archive, self.source, layout, entries, [number])
-        body = reader.body(0, Chosen(OCTET_STREAM, self.frame_syntax_uid, True))
-        self.archive.workers.refuse_beyond_memory(body_length(body) or 0)
-        return await self.read(body)
+        try:
+            (frame,) = await reader.stored(number)
+        except BlobMissing:
+            await note_damage(self.archive, self.source.instance_row)
+            raise
+        return frame
 
     async def bulk_index(self) -> BulkdataIndex:
         """Where its bulkdata values lie: VR, offset and length by path."""
