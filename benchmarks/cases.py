@@ -15,7 +15,7 @@ from benchmarks.wire import Answer, Request
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 _JSON = {"Accept": "application/dicom+json"}
-_AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 _FRAMES = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
 # Spelled out: not every peer takes transfer-syntax=* for compressed frames.
 _JPEG_FRAMES = {"Accept": f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG_BASELINE}'}
@@ -159,12 +159,12 @@ def _pixels_of(held: Held, index: int) -> bytes:
 
 
 def _instance(held: Held, number: int) -> Call:
-    return _parts(Request(held.objects.cts.instance_path(number), _AS_STORED), [_pixels_of(held, number)])
+    return _parts(Request(held.objects.cts.instance_path(number), AS_STORED), [_pixels_of(held, number)])
 
 
 def _series(held: Held, _number: int) -> Call:
     wanted = [one.tobytes() for one in held.objects.pixels]
-    return _parts(Request(held.objects.cts.path, _AS_STORED), wanted)
+    return _parts(Request(held.objects.cts.path, AS_STORED), wanted)
 
 
 def _stack_frames(held: Held, number: int, count: int) -> Call:

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.answers import WrongAnswer, next_page, succeeded
 from benchmarks.case import Call, Case, Held, Limit
-from benchmarks.processes import memory_peak
+from benchmarks.processes import watched
 from benchmarks.servers import Server, limit_file
 from benchmarks.wire import Answer, Client, Request
 
@@ -106,7 +106,7 @@ def run_case(case: Case, bench: Bench) -> Result:
     archive = Client(bench.archive.base)
     calls = (case.call(bench.held, number) for number in _numbers(case, bench.held))
     try:
-        with memory_peak(bench.archive.family) as memory:
+        with watched(bench.archive.family) as memory:
             figures = _measured(case, bench, archive, calls)
     except (WrongAnswer, OSError) as error:
         return Result(case, studies, failure=str(error))
@@ -114,7 +114,7 @@ def run_case(case: Case, bench: Bench) -> Result:
         archive.close()
         for written in bench.directory.glob(f"*{_WRITTEN}"):
             written.unlink()
-    return Result(case, studies, memory_mib=memory.mib, **figures)
+    return Result(case, studies, memory_mib=memory.peak, **figures)
 
 
 def _numbers(case: Case, held: Held) -> Iterator[int]:

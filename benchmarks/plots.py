@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -78,7 +79,7 @@ def _panel(axes: Axes, one: Growth) -> None:
         label=f"within {FLAT} times the fastest",
     )
     axes.plot(sizes, [ms for _, ms in ours], color=_OURS, marker="o", markersize=4, label="this archive")
-    cpu = [row.archive.cpu_ms if row.archive else None for row in one.results]
+    cpu = [row.archive.cpu_ms or np.nan for row in one.results if row.archive]
     axes.plot(sizes, cpu, color=_OURS, linewidth=1, linestyle=":", label="its CPU time, with the database's")
     if peers := [(row.studies, row.peer.ms) for row in one.results if row.peer]:
         axes.plot(
@@ -133,3 +134,25 @@ def _throughput(report: Report) -> Figure:
 def _rate(row: Result, who: str) -> float:
     figures = getattr(row, who)
     return row.megabytes / figures.ms * 1000 if figures else 0.0
+
+
+# --- memory ----------------------------------------------------------------------------------------
+
+
+def draw_memory(
+    parts: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], most: float, directory: Path
+) -> None:
+    """memory.png: a panel for each part, by its name, what its axis counts, and places with MiB."""
+    figure = Figure(figsize=(7 * len(parts), 4.2), layout="constrained")
+    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)
+    for axes, (name, axis, samples) in zip(panels.flat, parts, strict=True):
+        axes.fill_between(*zip(*samples, strict=True), color=_OURS, alpha=0.18, linewidth=0)
+        axes.plot(*zip(*samples, strict=True), color=_OURS)
+        axes.axhline(most, color=_GOAL, label=f"at most {most:g} MiB")
+        axes.set_title(name, loc="left", weight="bold")
+        axes.set(xlabel=axis, ylim=(0, None), xlim=(samples[0][0], samples[-1][0]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        _plain(axes)
+    panels.flat[0].set_ylabel("MiB, all processes")
+    panels.flat[0].legend(frameon=False, loc="upper left")
+    figure.savefig(directory / "memory.png", dpi=120)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,23 +48,30 @@ def _cpu_seconds(pid: int) -> float:
 
 
 @dataclass(slots=True)
-class MemoryPeak:
-    """The most that was seen, in MiB: proportional set size, and for PostgreSQL what is private.
+class MemoryWatch:
+    """Memory of processes as it was seen, in MiB: proportional set size, and for PostgreSQL what is private.
 
     PostgreSQL's shared buffers are a fixed cache of its own, mapped into each of its processes.
+    place: where on a plot's axis we are now. samples: that place, and the memory there.
     """
 
     family: Family
-    mib: float = 0.0
+    place: Callable[[], float] = time.monotonic
+    samples: list[tuple[float, float]] = field(default_factory=list)
     _ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def peak(self) -> float:
+        """The most that was seen."""
+        return max(mib for _, mib in self.samples)
 
     def sample(self) -> None:
         """Look once."""
-        self.mib = max(self.mib, sum(map(_memory, self.family.pids())) / (1 << 20))
+        self.samples.append((self.place(), sum(map(_memory, self.family.pids())) / (1 << 20)))
 
-    def watch(self) -> None:
+    def watch(self, seconds: float) -> None:
         """Look until the end."""
-        while not self._ended.wait(_SAMPLE_SECONDS):
+        while not self._ended.wait(seconds):
             self.sample()
 
     def end(self) -> None:
@@ -73,17 +80,20 @@ class MemoryPeak:
 
 
 @contextmanager
-def memory_peak(family: Family) -> Iterator[MemoryPeak]:
+def watched(
+    family: Family, *, place: Callable[[], float] = time.monotonic, seconds: float = _SAMPLE_SECONDS
+) -> Iterator[MemoryWatch]:
     """Watch the memory of processes while the block runs."""
-    peak = MemoryPeak(family)
-    thread = threading.Thread(target=peak.watch, daemon=True)
+    watch = MemoryWatch(family, place)
+    watch.sample()
+    thread = threading.Thread(target=watch.watch, args=(seconds,), daemon=True)
     thread.start()
     try:
-        yield peak
+        yield watch
     finally:
-        peak.end()
+        watch.end()
         thread.join()
-        peak.sample()
+        watch.sample()
 
 
 def _memory(pid: int) -> int:

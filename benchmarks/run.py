@@ -78,7 +78,7 @@ class Run:
         """All sizes of one archive, which is filled step by step."""
         with archive_server(data, *shlex.split(self.options.serve)) as archive:
             for size in sizes:
-                database = _database(data)
+                database = database_url(data)
                 self._fill(database, size)
                 self.plans[size] = asyncio.run(search_plans(database, studies.study(size // 2)))
                 self.results += self._measured(archive, Held(objects.again(), size))
@@ -86,7 +86,7 @@ class Run:
     def _measured(self, archive: Server, held: Held) -> Iterator[Result]:
         peer = self.options.peer if self._peer_studies == held.studies else None
         for server in filter(None, (archive, peer)):
-            _store(server, (data for series in held.objects.all_series for _, data in series.instances))
+            store(server, (data for series in held.objects.all_series for _, data in series.instances))
         bench = Bench(archive, self.limit, self.directory / "files", peer, held, self.options.seconds)
         for case in CASES:
             if self.options.only in case.name and (case.grows or held.studies in self.options.sizes):
@@ -99,7 +99,7 @@ class Run:
         asyncio.run(fill.fill_up(database, size))
         if self.options.peer and size in self.options.sizes and size <= self.options.peer_studies:
             added = map(studies.study, range(self._peer_studies, size))
-            _store(self.options.peer, (data for study in added for _, data in studies.instances(study)))
+            store(self.options.peer, (data for study in added for _, data in studies.instances(study)))
             self._peer_studies = size
 
     def _circumstances(self, load: float) -> dict[str, str]:
@@ -124,14 +124,14 @@ def started(options: Options) -> Iterator[Run]:
             yield Run(options, directory, limit)
 
 
-def _database(data: Path) -> str:
+def database_url(data: Path) -> str:
     """URL of a running server's database."""
     owner = current_owner(data)
     assert owner is not None
     return owner.share(Settings.from_env({})).database_url
 
 
-def _store(server: Server, objects: Iterable[bytes]) -> None:
+def store(server: Server, objects: Iterable[bytes]) -> None:
     """Store objects, some megabytes a request."""
     client, held = Client(server.base), list[bytes]()
     for data in chain(objects, [b""]):
