@@ -56,7 +56,8 @@ def test_every_generated_request_is_answered_as_described(served: Served) -> Non
 
 def _store(base: str, data: bytes) -> None:
     body = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + data + b"\r\n--B--\r\n"
-    httpx.post(base + "/studies", content=body, headers={"Content-Type": _RELATED}).raise_for_status()
+    headers = {"Content-Type": _RELATED}
+    httpx.post(base + "/studies", content=body, headers=headers, timeout=60).raise_for_status()
 
 
 def _parameters(data: bytes) -> dict[str, str]:

@@ -47,7 +47,10 @@ def test_a_reader_that_leaves_costs_nothing_more(served: Served) -> None:
     made = make_large(64, implicit=False, random=Random(8))
     body = b"".join(made.chunks())
     response = httpx.post(
-        served.base + "/studies", content=body, headers={**JSON, "Content-Type": "application/dicom"}
+        served.base + "/studies",
+        content=body,
+        headers={**JSON, "Content-Type": "application/dicom"},
+        timeout=60,
     )
     assert response.status_code == 200
     for _ in range(5):

@@ -202,7 +202,7 @@ def test_imports_beside_a_running_server_and_over_http(
         assert sent.exit_code == 1
         assert "1 x The Study Instance UID is missing." in sent.stdout
         assert "6 were there already" in command("import", files, "--url", base, *journal).stdout
-        counted = httpx.get(base + "/instances", headers={"Accept": "application/dicom+json"})
+        counted = httpx.get(base + "/instances", headers={"Accept": "application/dicom+json"}, timeout=60)
         assert len(counted.json()) == 6
         assert command("verify", data=archive_directory).exit_code == 0
 

@@ -71,7 +71,7 @@ def test_a_body_that_stands_still_ends(address: tuple[str, int]) -> None:
 
 def test_bodies_arrive_whole(address: tuple[str, int]) -> None:
     sent = b"x" * 5_000_000
-    answer = httpx.post(f"http://{address[0]}:{address[1]}/", content=sent)
+    answer = httpx.post(f"http://{address[0]}:{address[1]}/", content=sent, timeout=60)
     assert answer.text == str(len(sent))
 
 
@@ -81,7 +81,9 @@ def test_two_workers_share_the_socket_and_stop_in_order(archive_directory: Path)
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: len(server.workers()) == 2 and victim not in server.workers())
         answers = list[str]()
-        request = threading.Thread(target=lambda: answers.append(httpx.get(server.url + "/slow").text))
+        request = threading.Thread(
+            target=lambda: answers.append(httpx.get(server.url + "/slow", timeout=60).text)
+        )
         request.start()
         time.sleep(0.5)
         assert server.stop() == 0
