@@ -37,7 +37,8 @@ CREATE TABLE instance (
     inflated_offset bigint,
     inflated_length bigint,
     pixel_layout bytea,
-    damaged_at timestamp with time zone
+    damaged_at timestamp with time zone,
+    received text COLLATE "C"
 );
 
 CREATE TABLE instance_frames (

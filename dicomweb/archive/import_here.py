@@ -13,6 +13,7 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.import_ import Answer, Destination, Unreadable
 from dicomweb.archive.ingest import Ingest
 from dicomweb.archive.source_files import NOT_READABLE, SourceFile
+from dicomweb.catalog.columns import received_as
 from dicomweb.catalog.digests import stored_digests
 
 _CHUNK = 4 << 20
@@ -60,12 +61,13 @@ async def _feed(ingest: Ingest, file: SourceFile) -> None:
     await ingest.end_part()
 
 
-def _unchanged(known: Sequence[SourceFile], stored: dict[str, tuple[bytes, str]]) -> set[Path]:
-    """Files whose data set is the stored one, byte for byte and in the same transfer syntax."""
+def _unchanged(known: Sequence[SourceFile], stored: dict[str, frozenset[str]]) -> set[Path]:
+    """Files whose data set is the one that is kept, or that came: byte for byte, in that transfer syntax."""
     found = set()
     for file in known:
-        digest, transfer_syntax_uid = stored[file.head.sop_instance_uid]
-        if file.head.transfer_syntax_uid == transfer_syntax_uid and _digest(file) == digest:
+        there, uid = stored[file.head.sop_instance_uid], file.head.transfer_syntax_uid
+        possible = any(one.startswith(f"{uid} ") for one in there)
+        if possible and received_as(_digest(file), uid) in there:
             found.add(file.path)
     return found
 

@@ -86,7 +86,10 @@ class SeriesColumns:
 
 @dataclass(frozen=True, slots=True)
 class InstanceColumns:
-    """Columns of an instance that are not bytes."""
+    """Columns of an instance that are not bytes.
+
+    received: as received_as writes it, where what is kept is encoded otherwise than what came.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -101,6 +104,7 @@ class InstanceColumns:
     inflated_key: str | None
     inflated_offset: int | None
     inflated_length: int | None
+    received: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,11 @@ class NewInstance:
     @property
     def transfer_syntax_uid(self) -> str:
         return self.instance.transfer_syntax_uid
+
+    @property
+    def received(self) -> str:
+        """What came, whatever is kept of it."""
+        return self.instance.received or received_as(self.digest, self.transfer_syntax_uid)
 
     @property
     def blob_keys(self) -> tuple[str, ...]:
@@ -249,7 +258,16 @@ def instance_columns(scan: Scan, place: BlobPlace, inflated: BlobPlace | None) -
         inflated_key=inflated.key if inflated else None,
         inflated_offset=inflated.offset if inflated else None,
         inflated_length=inflated.length if inflated else None,
+        received=scan.received or None,
     )
+
+
+def received_as(digest: bytes, transfer_syntax_uid: str) -> str:
+    """A received data set, in the words of the column of that name.
+
+    digest: BLAKE3 of its bytes, to be recognised when it is sent again (S-25).
+    """
+    return f"{transfer_syntax_uid} {digest.hex()}"
 
 
 def _frames(scan: Scan) -> int:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, fields
 
 import orjson
 
-from dicomweb.catalog.columns import InstanceColumns, NewInstance, SeriesColumns, StudyColumns
+from dicomweb.catalog.columns import (
+    InstanceColumns,
+    NewInstance,
+    SeriesColumns,
+    StudyColumns,
+    received_as,
+)
 from dicomweb.catalog.locks import LockedStudies
 from dicomweb.catalog.pool import Connection
 
@@ -22,10 +28,13 @@ class Taken:
     series_row: int
     study_row: int
     is_damaged: bool
+    received: str | None
 
     def is_same(self, one: NewInstance) -> bool:
-        """Equal data set bytes in the same transfer syntax, wherever it was filed (S-25)."""
-        return self.digest == one.digest and self.transfer_syntax_uid == one.transfer_syntax_uid
+        """Equal data set bytes in the same transfer syntax, as they are kept or as they came; wherever it was
+        filed (S-25)."""
+        kept = self.digest == one.digest and self.transfer_syntax_uid == one.transfer_syntax_uid
+        return kept or one.received == (self.received or received_as(self.digest, self.transfer_syntax_uid))
 
 
 # What a field of the column classes is in PostgreSQL.
@@ -79,7 +88,8 @@ offered AS MATERIALIZED (
         attributes, digest, file_meta, preamble, pixel_layout, metadata, bulkdata, entries, position)
 ),
 taken AS MATERIALIZED (
-    SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row, i.damaged_at
+    SELECT i.id, i.sop_instance_uid, i.digest, i.transfer_syntax_uid, i.series_row, i.damaged_at,
+           i.received
       FROM offered AS o, LATERAL (
           SELECT * FROM instance AS i
            WHERE i.tenant_id = $1 AND i.sop_instance_uid = o.sop_instance_uid AND i.superseded_at IS NULL
@@ -176,7 +186,7 @@ risen AS (
                             AND t.sop_instance_uid = k.sop_instance_uid LIMIT 1) AS t))
 )
 SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row,
-       (SELECT study_row FROM series WHERE id = t.series_row), t.damaged_at IS NOT NULL
+       (SELECT study_row FROM series WHERE id = t.series_row), t.damaged_at IS NOT NULL, t.received
   FROM taken AS t
 """  # noqa: S608  (made of the names and types of our own classes only)
 

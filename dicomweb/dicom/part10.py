@@ -57,6 +57,7 @@ class Scan:
     frame_entries: EncapsulatedFrame entries (frame_index.py), b"" for native pixels.
     inflated_length: of the data set given to on_inflated, which all offsets then count from.
     warnings: plain sentences, no values.
+    received: what came, where these bytes were made of it (catalog.columns.received_as).
     """
 
     study_instance_uid: str
@@ -75,6 +76,7 @@ class Scan:
     frame_entries: bytes
     inflated_length: int | None
     warnings: tuple[str, ...]
+    received: str = ""
 
 
 def scan(
