@@ -6,43 +6,49 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
 
 from dicomweb.archive.archive import Archive, open_archive
 from dicomweb.archive.upkeep import upkeep
 from dicomweb.settings import Settings
-from dicomweb.web.errors import no_such_resource
-from dicomweb.web.middleware import Cors, Hosts, RequestIds, Requests
+from dicomweb.web.edge import Edge
 from dicomweb.web.routes import ROUTES
 
 
-class _State(TypedDict):
+class State(TypedDict):
+    """What handlers find in `request.state`."""
+
     archive: Archive
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The archive over HTTP. Its lifespan opens the database and the object store that `settings` name.
+class Application:
+    """The archive over HTTP. Its lifespan opens the database and the object store that `settings` name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.routes = ROUTES
+        self._edge = Edge(settings, ROUTES)
+        self._lifespan = Router(lifespan=lambda _router: self.opened())
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[State]:
+        """The state of requests, for as long as the archive is open."""
+        async with open_archive(self.settings) as archive, upkeep(archive):
+            yield {"archive": archive}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        scope["app"] = self
+        if scope["type"] == "http":
+            await self._edge(scope, receive, send)
+        else:
+            await self._lifespan(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Application:
+    """The application, without anything opened yet.
 
     The migrations must be applied already: `dicomweb serve` does that before it starts its workers.
     """
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[_State]:
-        async with open_archive(settings) as archive, upkeep(archive):
-            yield {"archive": archive}
-
-    app = Starlette(
-        routes=ROUTES,
-        lifespan=lifespan,
-        exception_handlers={404: no_such_resource},
-        middleware=[
-            Middleware(RequestIds),
-            Middleware(Cors, settings=settings),
-            Middleware(Requests, settings=settings),
-            Middleware(Hosts, settings=settings),
-        ],
-    )
-    app.state.settings = settings
-    app.router.redirect_slashes = False
-    return app
+    return Application(settings)

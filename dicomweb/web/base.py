@@ -13,10 +13,10 @@ def base_url(request: HTTPConnection) -> str:
     From the setting `public_url`; else from Forwarded or X-Forwarded-* where the setting
     `trust_forwarded` says that a proxy of ours writes them; else from the request itself.
     """
-    settings: Settings = request.app.state.settings
+    settings: Settings = request.app.settings
     if settings.public_url:
         return settings.public_url + BASE_PATH
-    scheme, authority, prefix = request.url.scheme, _authority(request), ""
+    scheme, authority, prefix = request.scope["scheme"], _authority(request), ""
     if settings.trust_forwarded:
         forwarded = _forwarded(request)
         scheme = forwarded.get("proto", scheme)
@@ -30,7 +30,7 @@ def _authority(request: HTTPConnection) -> str:
     server = request.scope.get("server") or ("127.0.0.1", None)
     host = request.headers.get("host") or _bracketed(server[0])
     port = server[1]
-    default = 443 if request.url.scheme == "https" else 80
+    default = 443 if request.scope["scheme"] == "https" else 80
     if port is None or port == default or _has_port(host):
         return host
     return f"{host}:{port}"

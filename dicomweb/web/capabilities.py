@@ -6,13 +6,12 @@ All is made from the route table, by which the requests themselves are answered.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
 
 from dicomweb.errors import NotAcceptable
 from dicomweb.protocol import wadl
@@ -30,20 +29,18 @@ from dicomweb.web.targets import accept_parameters, base_url
 _DISTRIBUTION = "dicomweb-archive"
 
 
-def described(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[DescribedResource]:
+def described(routes: Iterable[ResourceRoute]) -> Iterator[DescribedResource]:
     """Every resource of a route table, in its order."""
     for route in routes:
-        if isinstance(route, Mount):
-            yield from described(route.routes, prefix + route.path)
-        if isinstance(route, ResourceRoute):
-            yield DescribedResource(prefix + route.path_format, route.operations)
+        operations = {method: operation for method, (_, operation) in route.methods.items()}
+        yield DescribedResource(route.path, operations)
 
 
 async def options(request: Request) -> Response:
     """The Capabilities Description of the resource and those below it, and its methods."""
     route: ResourceRoute = request.scope["route"]
     media_type = _media_type(request, CAPABILITIES)  # 400, 406
-    path = request.scope.get("root_path", "") + route.path_format
+    path = route.path
     service = BASE_PATH if (path + "/").startswith(BASE_PATH + "/") else ""
     tree = wadl.capabilities(
         _below(service, described(request.app.routes)),
@@ -89,7 +86,7 @@ def _version() -> str:
 async def limits(request: Request) -> Response:
     """Bounds, transfer syntaxes and SOP classes, for programs."""
     media_type = _media_type(request, LIMITS)  # 400, 406
-    settings: Settings = request.app.state.settings
+    settings: Settings = request.app.settings
     document = orjson.dumps(limits_document(settings), option=orjson.OPT_INDENT_2)
     return _document(request, document, media_type)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 import orjson
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from dicomweb import errors
@@ -56,11 +56,6 @@ def error_response(request: HTTPConnection, error: errors.ArchiveError) -> Respo
         extra["available"] = list(error.available)
     hint = error.hint or _HINTS.get(type(error), "")
     return status_report(request, status, error.message, hint=hint, headers=headers, extra=extra)
-
-
-async def no_such_resource(request: Request, _error: Exception) -> Response:
-    """The answer to a path that no route knows."""
-    return status_report(request, 404, "There is no such resource on this server.")
 
 
 def status_report(

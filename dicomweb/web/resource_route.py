@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from dicomweb.protocol.description import Operation
 from dicomweb.web.errors import status_report
@@ -16,27 +16,27 @@ Answer = Response | Streamed
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
-class ResourceRoute(Route):
-    """Dispatches by method; a method that is not in the table is 405 with a full Allow (H-12)."""
+@dataclass(frozen=True, slots=True)
+class ResourceRoute:
+    """A path, whose segments in braces are parameters, and what it does by method."""
 
-    def __init__(self, path: str, methods: Mapping[str, tuple[Handler, Operation]]) -> None:
-        self.operations = {method: operation for method, (_, operation) in methods.items()}
-        self._handlers = {method: handler for method, (handler, _) in methods.items()}
-        super().__init__(path, self._dispatch)
-        self.methods = None  # every method, known or not, comes to us
+    path: str
+    methods: Mapping[str, tuple[Handler, Operation]]
 
     @property
     def allow(self) -> str:
         """The value of the Allow header."""
-        names = [*self._handlers]
+        names = [*self.methods]
         if "GET" in names:
             names.insert(names.index("GET") + 1, "HEAD")
         return ", ".join(names)
 
-    async def _dispatch(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
+        """What the handler of the method gives; a method that is not in the table is 405 (H-12)."""
         method = "GET" if request.method == "HEAD" else request.method
-        if method in self._handlers:
-            return await self._handlers[method](request)
+        if method in self.methods:
+            handler, _ = self.methods[method]
+            return await handler(request)
         return status_report(
             request, 405, "This resource does not take that method.", headers={"Allow": self.allow}
         )

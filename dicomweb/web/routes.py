@@ -6,8 +6,6 @@ WADL, OpenAPI and the conformance statement are made. OPTIONS is answered everyw
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Mount, Router
-
 from dicomweb.protocol import operations
 from dicomweb.protocol.description import Operation
 from dicomweb.settings import BASE_PATH
@@ -31,6 +29,7 @@ from dicomweb.web.resource_route import Handler, ResourceRoute
 
 
 def _resource(path: str, **methods: tuple[Handler, Operation]) -> ResourceRoute:
+    """One line of the table. The parameter `path`, always the last, takes slashes too."""
     return ResourceRoute(path, {**methods, "OPTIONS": (capabilities.options, operations.CAPABILITIES)})
 
 
@@ -54,7 +53,7 @@ _STORE = (store.store, operations.STORE_INSTANCES)
 _UPSERT = (store.upsert, operations.UPSERT_INSTANCES)
 _DELETE = (delete.delete, operations.DELETE)
 
-# The busiest first, since routes are tried in order.
+# By their paths below the DICOMweb base.
 _STUDIES_SERVICE = [
     _resource(_INSTANCE + "/frames/{frames}", GET=(frames.frames, operations.RETRIEVE_FRAMES)),
     _resource(_INSTANCE, GET=_RETRIEVE, DELETE=_DELETE),
@@ -63,7 +62,7 @@ _STUDIES_SERVICE = [
     _resource(_SERIES + "/instances", GET=_SEARCH_INSTANCES),
     _resource(_SERIES + "/metadata", GET=_METADATA),
     _resource(_INSTANCE + "/metadata", GET=_METADATA),
-    _resource(_INSTANCE + "/bulkdata/{path:path}", GET=(bulkdata.bulkdata, operations.RETRIEVE_BULKDATA)),
+    _resource(_INSTANCE + "/bulkdata/{path}", GET=(bulkdata.bulkdata, operations.RETRIEVE_BULKDATA)),
     _resource(_STUDY + "/metadata", GET=_METADATA),
     *(_resource(level + "/bulkdata", GET=_BULKDATA) for level in (_INSTANCE, _SERIES, _STUDY)),
     *(_resource(level + "/pixeldata", GET=_PIXELDATA) for level in (_INSTANCE, _SERIES, _STUDY)),
@@ -90,12 +89,11 @@ _STUDIES_SERVICE = [
     _resource(_STUDY, GET=_RETRIEVE, POST=_STORE, PUT=_UPSERT, DELETE=_DELETE),
 ]
 
-ROUTES: list[BaseRoute] = [
-    # No redirects: a trailing slash is taken off before, and /bulkdata is no /bulkdata/.
-    Mount(BASE_PATH, app=Router(_STUDIES_SERVICE, redirect_slashes=False)),
+ROUTES: tuple[ResourceRoute, ...] = (
+    *(ResourceRoute(BASE_PATH + route.path, route.methods) for route in _STUDIES_SERVICE),
     _resource(BASE_PATH),
     _resource("/wado", GET=(wado_uri.wado_uri, operations.SERVER_WADO_URI)),
     _resource("/health/live", GET=(health.live, operations.LIVE)),
     _resource("/health/ready", GET=(health.ready, operations.READY)),
     _resource("/openapi.json", GET=(capabilities.openapi, operations.SERVER_OPENAPI)),
-]
+)

@@ -23,7 +23,7 @@ _UIDS = {"study": "Study Instance UID", "series": "Series Instance UID", "instan
 
 def target_of(request: Request) -> Target:
     """The study, series or instance of the URL. Raises InvalidRequest where a UID is malformed (G-11)."""
-    settings: Settings = request.app.state.settings
+    settings: Settings = request.app.settings
     uids: dict[str, str] = {}
     for level, name in _UIDS.items():
         uid = request.path_params.get(level)
@@ -37,7 +37,7 @@ def target_of(request: Request) -> Target:
 
 def acceptable(request: Request, resource: Resource) -> Acceptable:
     """What the request accepts of this resource. Raises InvalidRequest, NotAcceptable."""
-    settings: Settings = request.app.state.settings
+    settings: Settings = request.app.settings
     return negotiate.acceptable(
         request.headers.getlist("accept"),
         accept_parameters(request),
@@ -48,7 +48,10 @@ def acceptable(request: Request, resource: Resource) -> Acceptable:
 
 def accept_parameters(request: Request) -> list[str]:
     """Every `accept` query parameter, percent-decoded; a plus stays a plus (G-09)."""
-    pairs = (pair.partition("=") for pair in request.url.query.split("&"))
+    query: bytes = request.scope["query_string"]
+    if b"accept=" not in query:
+        return []
+    pairs = (pair.partition("=") for pair in query.decode("latin-1").split("&"))
     return [unquote(value) for name, _, value in pairs if name == "accept"]
 
 

@@ -28,7 +28,7 @@ from dicomweb.web.targets import base_url
 
 async def wado_uri(request: Request) -> Response | Streamed:
     """The object as DICOM, or what it is shown as; a single part always."""
-    settings: Settings = request.app.state.settings
+    settings: Settings = request.app.settings
     asked = parse_wado_uri(request.url.query.encode(), strict_uids=settings.strict_uids)  # 400
     if asked.anonymize:
         raise InvalidRequest("This server does not de-identify objects, so it gives none with anonymize=yes.")

@@ -10,10 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dicomweb.app import create_app
+from dicomweb.app import Application, create_app
 from dicomweb.archive.archive import Archive
 from dicomweb.settings import Settings
 
@@ -23,14 +22,13 @@ BASE = "http://127.0.0.1:8080/dicomweb"
 class Client:
     """Calls the application on its own event loop, so that plain tests can use it."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Application) -> None:
         self.app = app
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._lifespan = app.router.lifespan_context(app)
+        self._lifespan = app.opened()
         state = self._run(self._lifespan.__aenter__())
-        assert state is not None
         self.archive: Archive = state["archive"]
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(_with_state(app, state), raise_app_exceptions=False),
