@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from benchmarks.report import FLAT, Growth, Report, growths
 _MANY_MEGABYTES = 0.1
 _OURS, _PEER, _LIMIT, _GOAL = "#1f6f8b", "#d1495b", "#b8c4cc", "#2e933c"
 _COLUMNS = 4
+_BELOW_RIGHT: dict[str, Any] = {"textcoords": "offset points", "va": "top", "color": _GOAL}
 # Powers of ten around the figures: a row that stays flat is not blown up by its noise.
 _LOWEST_MS, _HIGHEST_MS = 0.1, 100.0
 
@@ -148,11 +150,11 @@ def draw_memory(
     for axes, (name, axis, samples) in zip(panels.flat, parts, strict=True):
         axes.fill_between(*zip(*samples, strict=True), color=_OURS, alpha=0.18, linewidth=0)
         axes.plot(*zip(*samples, strict=True), color=_OURS)
-        axes.axhline(most, color=_GOAL, label=f"at most {most:g} MiB")
+        axes.axhline(most, color=_GOAL)
+        axes.annotate(f"at most {most:g} MiB", (samples[0][0], most), (6, -6), **_BELOW_RIGHT)
         axes.set_title(name, loc="left", weight="bold")
         axes.set(xlabel=axis, ylim=(0, None), xlim=(samples[0][0], samples[-1][0]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         _plain(axes)
     panels.flat[0].set_ylabel("MiB, all processes")
-    panels.flat[0].legend(frameon=False, loc="upper left")
     figure.savefig(directory / "memory.png", dpi=120)

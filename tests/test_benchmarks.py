@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from benchmarks import fill, studies
-from benchmarks.answers import all_stored
+from benchmarks.answers import WrongAnswer, all_stored, next_page
+from benchmarks.case import Call, Case, Held, Reach
 from benchmarks.cases import CASES, stow
+from benchmarks.markdown import markdown
+from benchmarks.measure import Figures, Result
 from benchmarks.plans import search_plans
+from benchmarks.report import Report, growths, reached
 from benchmarks.servers import archive_server
-from benchmarks.wire import Client
+from benchmarks.wire import Answer, Client
 from dicomweb.run.owner import current_owner
 from dicomweb.settings import Settings
 
@@ -42,7 +47,7 @@ _APART = re.compile("id|.*_row|revision|.*_at|blob_.*|digest|live")
 
 def test_the_benchmarks_run(tmp_path: Path) -> None:
     outcome = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--results", str(tmp_path)],
+        [sys.executable, "-m", "benchmarks", "--quick", "--growth", "30", "--results", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -51,10 +56,64 @@ def test_the_benchmarks_run(tmp_path: Path) -> None:
     )
     assert outcome.returncode == 0, outcome.stderr + outcome.stdout
     found = json.loads((tmp_path / "figures.json").read_text())["results"]
-    assert [one["case"] for one in found] == [case.name for case in CASES]
+    growing = [case.name for case in CASES if case.grows]
+    assert [one["case"] for one in found] == [*growing, *(case.name for case in CASES)]
     assert all(one["archive"]["ms"] > 0 and one["limit"]["ms"] > 0 for one in found)
+    assert not (tmp_path / "memory.png").exists()
+    assert {"growth.png", "throughput.png"} <= {path.name for path in tmp_path.iterdir()}
     written = (tmp_path / "README.md").read_text()
     assert all(case.name in written for case in CASES)
+
+
+def _no_call(_held: Held, _number: int) -> Call:
+    return Call([], lambda _: None)
+
+
+def _result(cpu_ms: float, *, studies: int = 200, peer: Figures | None = None) -> Result:
+    case = Case("a case", _no_call, Reach(1.5, of_peer=2), grows=True)
+    return Result(case, studies, archive=Figures(10.0, cpu_ms, 5), limit=Figures(1.0, 0.1, 5), peer=peer)
+
+
+def test_a_reach_is_met_when_all_of_it_is_known_and_met() -> None:
+    slow, fast = Figures(20.0, 9.0, 5), Figures(19.0, 9.0, 5)
+    assert reached(_result(1.5, peer=slow)) is True
+    assert reached(_result(1.6, peer=slow)) is False
+    assert reached(_result(1.5, peer=fast)) is False
+    assert reached(_result(1.5)) is None
+    assert reached(_result(1.6)) is False
+
+
+def test_growth_is_flat_within_one_and_a_half_times() -> None:
+    def growth(*cpu_ms: float) -> bool:
+        results = [_result(cpu, studies=10**at) for at, cpu in enumerate(cpu_ms, 3)]
+        (one,) = growths(Report({}, results, {}))
+        return one.is_flat
+
+    assert growth(1.0, 1.5, 1.2)
+    assert not growth(1.0, 1.51)
+    assert not growth(1.51, 1.0)
+    assert growths(Report({}, [_result(1.0)], {})) == []
+
+
+def test_the_next_page_is_where_the_link_says() -> None:
+    base, path = "http://host:1/dicomweb", "/studies?limit=2"
+
+    def answer(link: str) -> Answer:
+        return Answer(200, "application/dicom+json", b"[]", link=link)
+
+    assert next_page(answer('<?limit=2&offset=2>; rel="next"'), base, path) == "/studies?limit=2&offset=2"
+    absolute = answer(f"<{base}/studies?after=x>; rel=next")
+    assert next_page(absolute, base, path) == "/studies?after=x"
+    with pytest.raises(WrongAnswer):
+        next_page(answer(""), base, path)
+
+
+def test_what_other_tools_wrote_stands_in_the_results(tmp_path: Path) -> None:
+    circumstances = {"limit": "nginx", "peer": "none"}
+    report = Report(circumstances, [_result(1.0)], {})
+    (tmp_path / "memory.md").write_text("## Memory\n\nflat\n")
+    assert "## Memory\n\nflat\n" in markdown(report, tmp_path)
+    assert "## Memory" not in markdown(report)
 
 
 def test_a_filled_catalog_is_what_a_store_writes(archive_directory: Path) -> None:
