@@ -73,11 +73,11 @@ async def _changes(
     )
     if _METHOD not in changes():
         return changes()
-    ratio, method = await _former_compressions(archive, source)
+    ratio, method = await former_compressions(archive, source)
     return changes(stored_ratio=ratio, stored_method=method)
 
 
-async def _former_compressions(archive: Archive, source: InstanceSource) -> tuple[str, str]:
+async def former_compressions(archive: Archive, source: InstanceSource) -> tuple[str, str]:
     """Values of Lossy Image Compression Ratio and Method as they are stored: this one is appended to them."""
     attributes = await Subject(archive, source).attributes()
     return _text(attributes, _RATIO), _text(attributes, _METHOD)

@@ -17,8 +17,9 @@ from dicomweb.archive.archive import Archive
 from dicomweb.archive.encapsulate import encapsulated
 from dicomweb.archive.frames import all_frames, first_codestream
 from dicomweb.archive.parts import Body, Flow, Literal
-from dicomweb.archive.reading import read_body
+from dicomweb.archive.reading import closing, read_body
 from dicomweb.archive.reencode import explicit
+from dicomweb.archive.single_frame import is_single, single_frame
 from dicomweb.archive.sources import dataset_range, decoded_layout_of, indexed, received_dataset, syntax_of
 from dicomweb.catalog.lookup import InstanceSource
 from dicomweb.dicom.pixel_layout import PixelLayout
@@ -51,6 +52,10 @@ def _dataset(archive: Archive, source: InstanceSource, transfer_syntax_uid: str)
     if transfer_syntax_uid == DEFLATED_EXPLICIT_LITTLE:
         plain = _dataset(archive, source, EXPLICIT_LITTLE)
         return [Flow(partial(_deflated, archive, plain), None, source.instance_row)]
+    transcoded = transfer_syntax_uid != EXPLICIT_LITTLE or (layout is not None and layout.encapsulated)
+    if transcoded and layout is not None and is_single(source, layout):
+        flow = partial(single_frame, archive, source, layout, transfer_syntax_uid)
+        return [Flow(flow, None, source.instance_row)]
     if transfer_syntax_uid != EXPLICIT_LITTLE:
         assert layout is not None, "what has no pixels is not offered in a syntax of pixels"
         flow = partial(encapsulated, archive, source, layout, transfer_syntax_uid)
@@ -72,11 +77,13 @@ async def _deflated(archive: Archive, plain: Body) -> AsyncIterator[bytes]:
     """PS3.5 A.5: a bare deflate stream over all of the data set, padded to an even length."""
     deflater = zlib.compressobj(_DEFLATE_LEVEL, wbits=-zlib.MAX_WBITS)
     length = 0
-    async for chunk in read_body(archive, plain):
-        piece = await asyncio.to_thread(deflater.compress, chunk)
-        length += len(piece)
-        if piece:
-            yield piece
+    chunks = read_body(archive, plain)
+    async with closing(chunks):
+        async for chunk in chunks:
+            piece = await asyncio.to_thread(deflater.compress, chunk)
+            length += len(piece)
+            if piece:
+                yield piece
     rest = deflater.flush()
     yield rest + bytes((length + len(rest)) % 2)
 

@@ -27,6 +27,7 @@ JOBS: dict[str, str] = {
     "blend": "dicomweb.pixels.rendering.layers:blend",
     "subtract": "dicomweb.pixels.rendering.subtraction:subtract",
     "transcode": "dicomweb.pixels.transcode:transcode_job",
+    "dataset": "dicomweb.pixels.dataset_job:dataset_job",
     "report": "dicomweb.documents.jobs:report_job",
     "icon": "dicomweb.documents.jobs:icon_job",
     "waveform": "dicomweb.documents.jobs:waveform_job",
