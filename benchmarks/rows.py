@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from benchmarks import studies
 from benchmarks.studies import Kind, Study
-from dicomweb.archive.ingest import scan_limits
+from dicomweb.archive.small_parts import scan_limits
 from dicomweb.blobs.protocol import new_key
 from dicomweb.catalog.columns import (
     BlobPlace,

@@ -6,14 +6,22 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dicomweb.archive.derived import Derived, open_derived
+from dicomweb.archive.groups import Groups
 from dicomweb.archive.uploads import Uploads
 from dicomweb.archive.volume_files import VolumeFiles
 from dicomweb.archive.workers import PixelWorkers
 from dicomweb.blobs import Blobs, open_blobs
 from dicomweb.catalog.pool import Pool, create_pool
 from dicomweb.settings import DEFAULT_TENANT, Settings
+
+if TYPE_CHECKING:
+    from dicomweb.archive.store_groups import HeldRequest
+
+# Of small store requests: one waits for the disk while the other has the processor.
+_STORE_GROUPS, _GROUP_REQUESTS, _GROUP_BYTES = 2, 1000, 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,9 @@ class Archive:
     workers: PixelWorkers
     tenant_id: int = DEFAULT_TENANT
     uploads: Uploads = field(default_factory=Uploads)
+    store_groups: Groups[HeldRequest] = field(
+        default_factory=lambda: Groups(at_once=_STORE_GROUPS, most=_GROUP_REQUESTS, size=_GROUP_BYTES)
+    )
     derived: Derived = field(default_factory=Derived)
     volumes: VolumeFiles = field(default_factory=VolumeFiles)
 

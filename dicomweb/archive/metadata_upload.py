@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.assembly import Assembly
 from dicomweb.archive.growth import Growth
-from dicomweb.archive.ingest import Ingest, scan_limits
+from dicomweb.archive.ingest import Ingest
 from dicomweb.archive.metadata_document import Document, documents, read_document
+from dicomweb.archive.small_parts import scan_limits
 from dicomweb.archive.spool import Spool
 from dicomweb.archive.through_thread import threaded
 from dicomweb.archive.uploaded_parts import UploadedPart, UploadedParts

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from dicomweb.archive.archive import Archive
 from dicomweb.blobs import BlobWriter, new_key
 from dicomweb.errors import Unavailable
 
+# How long a look at the disk holds, for all uploads of a process together.
 _WATERMARK_STEP = 64 << 20
+_WATERMARK_SECONDS = 1.0
 
 
 class RequestBlobs:
@@ -19,14 +22,15 @@ class RequestBlobs:
         self._archive = archive
         self._open: dict[str, BlobWriter] = {}
         self._durable: dict[str, int] = {}
-        self._unchecked = _WATERMARK_STEP
 
     async def check_room(self, length: int) -> None:
         """To be called before `length` bytes are taken. Raises Unavailable when the disk is nearly full."""
-        self._unchecked += length
-        if self._unchecked >= _WATERMARK_STEP:
-            self._unchecked = 0
+        uploads = self._archive.uploads
+        uploads.unchecked += length
+        now = time.monotonic()
+        if uploads.unchecked >= _WATERMARK_STEP or now >= uploads.checked + _WATERMARK_SECONDS:
             await check_free_space(self._archive)
+            uploads.unchecked, uploads.checked = 0, now
 
     async def open(self, key: str) -> BlobWriter:
         """Begin a blob under a fresh key."""
@@ -46,6 +50,11 @@ class RequestBlobs:
         if writer is not None:
             await writer.abort()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no blob is open or waits to be handed over."""
+        return not self._open and not self._durable
+
     def hand_over(self) -> dict[str, int]:
         """Sizes of all durable blobs, which stay from here on whatever happens to the request."""
         sizes, self._durable = self._durable, {}
@@ -56,13 +65,7 @@ class RequestBlobs:
         writers, self._open = self._open, {}
         for writer in writers.values():
             await writer.abort()
-        await self.remove(self.hand_over())
-
-    async def remove(self, keys: Iterable[str]) -> None:
-        """Delete blobs that no row points to. Where the store is away, the sweeper comes later."""
-        for key in keys:
-            with suppress(Unavailable):
-                await self._archive.blobs.delete(key)
+        await remove_blobs(self._archive, self.hand_over())
 
 
 class Pack:
@@ -82,15 +85,29 @@ class Pack:
         """What its writer keeps in memory."""
         return self._writer.held_bytes if self._writer is not None else 0
 
-    async def append(self, data: bytes | bytearray) -> None:
+    async def append(self, pieces: Sequence[bytes]) -> None:
+        if pieces:
+            await self.append_made(lambda: pieces)
+
+    async def append_made(self, make: Callable[[], Sequence[bytes]]) -> None:
+        """Append what `make` returns, which is called in a thread."""
         if self._writer is None:
             self._writer = await self._blobs.open(self.key)
-        await self._writer.write(memoryview(data))
+        await self._writer.write_made(make)
 
     async def commit(self) -> None:
         """Make it durable, if there is anything of it."""
-        if self._writer is not None:
+        if self.size:
             await self._blobs.commit(self.key)
+        else:
+            await self._blobs.drop(self.key)
+
+
+async def remove_blobs(archive: Archive, keys: Iterable[str]) -> None:
+    """Delete blobs that no row points to. Where the store is away, the sweeper comes later."""
+    for key in keys:
+        with suppress(Unavailable):
+            await archive.blobs.delete(key)
 
 
 async def check_free_space(archive: Archive) -> None:

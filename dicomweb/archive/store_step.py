@@ -34,6 +34,7 @@ class StoreStep:
     def __init__(self, *, duplicates: str) -> None:
         self.accepted: list[Accepted] = []
         self.held_bytes = 0
+        self.duplicates = duplicates
         self._replaces = duplicates == "replace"
         self._known: dict[tuple[str, bytes, str], Accepted] = {}
         self._latest: dict[str, Accepted] = {}

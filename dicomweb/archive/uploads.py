@@ -8,6 +8,7 @@ are committed earlier) and only at the second bound is it told to come back.
 from __future__ import annotations
 
 import asyncio
+import math
 
 from dicomweb.errors import Unavailable
 
@@ -28,6 +29,9 @@ class Uploads:
         wait_seconds: float = _WAIT_SECONDS,
     ) -> None:
         self.free = memory_bytes
+        # Bytes taken since the room on the disk was last looked at, and when that was.
+        self.unchecked = 0
+        self.checked = -math.inf
         self.large_documents = asyncio.Lock()
         self.pictures = asyncio.Lock()
         self._large = asyncio.Semaphore(large_parts)

@@ -15,14 +15,18 @@ from hypothesis import given
 from hypothesis.strategies import booleans, integers, lists, tuples
 
 from dicomweb.archive import ingest as ingest_module
+from dicomweb.archive import small_parts, store_groups
 from dicomweb.archive.archive import Archive, open_archive
 from dicomweb.archive.ingest import Ingest
 from dicomweb.archive.through_thread import through_thread
 from dicomweb.archive.uploads import Share, Uploads
 from dicomweb.archive.verify import Verification
+from dicomweb.catalog.columns import NewInstance
+from dicomweb.catalog.instances import Added, add_instances
 from dicomweb.catalog.pool import connection
+from dicomweb.dicom.part10 import Scan, scan
 from dicomweb.dicom.transfer_syntax import DEFLATED_EXPLICIT_LITTLE
-from dicomweb.errors import Unavailable
+from dicomweb.errors import TooLarge, Unavailable
 from dicomweb.protocol.store_report import StoreOutcome
 from dicomweb.settings import Settings
 from tests.archive.real import empty
@@ -80,7 +84,7 @@ async def _instances(archive: Archive) -> int:
 async def _feed(ingest: Ingest, parts: Iterable[bytes], *, step: int = 1000) -> None:
     for part in parts:
         for begin in range(0, len(part), step):
-            await ingest.write(memoryview(part)[begin : begin + step])
+            await ingest.write(part[begin : begin + step])
         await ingest.end_part()
 
 
@@ -254,7 +258,7 @@ def test_requests_that_stop_after_small_parts_do_not_fill_the_memory(
             for ingest in waiting:
                 await _feed(ingest, [make_instance(rows=100, columns=100)])
                 packs = [one._pack.held_bytes for one in waiting]
-                parts = [len(part.data) for one in waiting for part in one._small]
+                parts = [part.size for one in waiting for part in one._small]
                 assert sum(packs) + sum(parts) <= 420_000
         for ingest in waiting:
             assert len(await ingest.finish()) == 4
@@ -329,7 +333,7 @@ def test_inflated_copies_in_memory_are_bounded(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deflated zeros: each part is small, and its copy is not; copies that may be held are, a few at once."""
-    monkeypatch.setattr(ingest_module, "_BATCH_BYTES", 10_000)
+    monkeypatch.setattr(small_parts, "_INFLATED_BYTES", 10_000)
     deflated: dict[str, Any] = {"transfer_syntax_uid": DEFLATED_EXPLICIT_LITTLE}
     middle = [make_instance(rows=40, columns=40, pixels=bytes(3200), **deflated) for _ in range(12)]
     far = [make_instance(rows=100, columns=100, pixels=bytes(20_000), **deflated) for _ in range(3)]
@@ -412,3 +416,124 @@ def test_repeats_of_refused_content_are_refused_each(database_url: str, tmp_path
         assert sorted(one.failure_reason or 0 for one in outcomes) == [0, 0x0111, 0x0111, 0x0111]
 
     _run(database_url, tmp_path, scenario)
+
+
+# --- requests that end together ----------------------------------------------------------------------
+
+
+async def _together(archive: Archive, requests: Iterable[Iterable[bytes]]) -> list[Any]:
+    return await asyncio.gather(*(_store(archive, parts) for parts in requests), return_exceptions=True)
+
+
+def test_requests_that_end_together_share_a_blob_and_their_outcomes_stay_apart(
+    database_url: str, tmp_path: Path
+) -> None:
+    there = make_instance()
+
+    async def scenario(archive: Archive) -> None:
+        await _store(archive, [there])
+        requests = [[make_instance(), make_instance()] for _ in range(20)]
+        # A resend, one part refused of two, nothing that can be stored, and the same new instance twice.
+        new = make_instance()
+        others = [[there], [make_instance(), b"no DICOM"], [b"neither"], [new], [new]]
+        answers = await _together(archive, [*requests, *others])
+        reasons = [sorted(one.failure_reason or 0 for one in outcomes) for outcomes in answers]
+        assert reasons == [[0, 0]] * 20 + [[0], [0, 0xC000], [0xC000], [0], [0]]
+        assert await _instances(archive) == 1 + 40 + 1 + 1
+        assert len(await _blobs(archive)) < 20
+
+    _run(database_url, tmp_path, scenario)
+
+
+def test_policies_are_not_mixed_in_a_group(database_url: str, tmp_path: Path) -> None:
+    uids = [new_uid() for _ in range(6)]
+
+    async def scenario(archive: Archive) -> None:
+        await _store(archive, [make_instance(sop_instance_uid=uid) for uid in uids])
+
+        async def other(at: int) -> int | None:
+            ingest = Ingest(archive, duplicates="replace" if at % 2 else "reject")
+            await _feed(ingest, [make_instance(sop_instance_uid=uids[at])])
+            (outcome,) = await ingest.finish()
+            return outcome.failure_reason
+
+        found = await asyncio.gather(*(other(at) for at in range(6)))
+        assert found == [0x0111, None] * 3
+        assert await _instances(archive) == 6
+
+    _run(database_url, tmp_path, scenario)
+
+
+def test_deflated_instances_among_others_are_stored_too(database_url: str, tmp_path: Path) -> None:
+    deflated: dict[str, Any] = {"transfer_syntax_uid": DEFLATED_EXPLICIT_LITTLE}
+    far = make_instance(rows=100, columns=100, pixels=bytes(20_000), **deflated)
+
+    async def scenario(archive: Archive) -> None:
+        requests = [[make_instance()], [make_instance(**deflated), make_instance()], [far], [make_instance()]]
+        answers = await _together(archive, requests)
+        assert [one.failure_reason for outcomes in answers for one in outcomes] == [None] * 5
+        assert await _instances(archive) == 5
+
+    _run(database_url, tmp_path, scenario)
+
+
+def test_what_the_catalog_does_not_take_fails_one_request_of_a_group(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = new_uid()
+
+    async def refuses_one(pool: Any, tenant: int, new: Sequence[NewInstance], **options: Any) -> list[Added]:
+        if any(one.sop_instance_uid == uid for one in new):
+            raise TooLarge("The request is more than the archive's database takes at once.")
+        return await add_instances(pool, tenant, new, **options)
+
+    monkeypatch.setattr(store_groups, "add_instances", refuses_one)
+
+    async def scenario(archive: Archive) -> None:
+        requests = [[make_instance()] for _ in range(10)]
+        requests.insert(4, [make_instance(sop_instance_uid=uid)])
+        answers = await _together(archive, requests)
+        assert isinstance(answers.pop(4), TooLarge)
+        assert [outcome.failure_reason for (outcome,) in answers] == [None] * 10
+        assert await _instances(archive) == 10
+
+    _run(database_url, tmp_path, scenario)
+
+
+def test_a_fault_of_ours_in_a_scan_fails_one_request_of_a_group(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = make_instance()
+
+    def fails(pieces: Iterable[bytes], **options: Any) -> Scan:
+        whole = b"".join(pieces)
+        if whole == bad:
+            raise LookupError
+        return scan([whole], **options)
+
+    monkeypatch.setattr(small_parts, "scan", fails)
+
+    async def scenario(archive: Archive) -> None:
+        answers = await _together(archive, [[make_instance()], [make_instance(), bad], [make_instance()]])
+        assert isinstance(answers[1], LookupError)
+        assert await _instances(archive) == 2
+
+    _run(database_url, tmp_path, scenario)
+
+
+@given(pieces=lists(integers(0, 40_000), max_size=12))
+def test_a_part_is_held_as_it_came_and_in_few_pieces(pieces: list[int]) -> None:
+    held = small_parts.PartBytes()
+    sent = [bytes([at]) * size for at, size in enumerate(pieces)]
+    for piece in sent:
+        held.add(piece)
+    assert b"".join(held.pieces()) == b"".join(sent)
+    assert held.size == sum(pieces)
+    assert len(held.pieces()) <= 2 * held.size // (16 << 10) + 1
+
+
+def test_single_bytes_are_held_in_one_piece() -> None:
+    held = small_parts.PartBytes()
+    for _ in range(1000):
+        held.add(b"x")
+    assert held.pieces() == [b"x" * 1000]
