@@ -22,6 +22,16 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from benchmarks.memory import (
+    MOST_GAINED_MIB,
+    MOST_MIB,
+    gained,
+    mixed,
+    prepared,
+    slow_clients,
+    store_study,
+)
+from benchmarks.servers import Server, archive_server
 from tests.builders import MULTIFRAME_GRAYSCALE_WORD, make_instance
 from tests.conftest import make_archive_directory
 from tests.e2e.client import JSON, store
@@ -255,3 +265,32 @@ def _inline(attributes: dict[str, object]) -> Iterator[bytes]:
     yield _METADATA_HEAD + head
     yield from repeat(b64encode(Random(2).randbytes(3 << 18)), _LARGE_MIB)
     yield tail + b"\r\n--x--\r\n"
+
+
+@pytest.fixture
+def fresh() -> Iterator[tuple[Server, Path]]:
+    """A server with a catalog that may be filled, and its data directory."""
+    directory = make_archive_directory()
+    try:
+        with archive_server(directory / "data") as server:
+            yield server, directory / "data"
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_memory_stays_over_mixed_requests(fresh: tuple[Server, Path]) -> None:
+    """The short form of `python -m benchmarks.memory`: a leak of 20 KiB a request would show."""
+    held = prepared(*fresh)
+    seen = mixed(fresh[0], held, 2500, seconds=0.2)
+    print(f"mixed requests: {seen.peak:.0f} MiB, {gained(seen):+.1f}")  # noqa: T201 -- shown by pytest -s
+    assert 0 < seen.peak < MOST_MIB
+    assert gained(seen) < MOST_GAINED_MIB
+
+
+def test_slow_clients_of_one_study_fit_in_memory(fresh: tuple[Server, Path]) -> None:
+    """Each has far more to receive than the sockets between hold; together more than memory may."""
+    server, _ = fresh
+    series = store_study(server, 52)
+    seen = slow_clients(server, series, _CLIENTS, 10 << 20)
+    print(f"slow clients: {seen.peak:.0f} MiB")  # noqa: T201 -- shown by pytest -s
+    assert 0 < seen.peak < MOST_MIB
