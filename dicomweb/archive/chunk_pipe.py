@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 
 class ChunkPipe:
-    """`await put(chunk)` on the loop, iterate in the thread; either side may close it."""
+    """`await put(chunk, ...)` on the loop, iterate in the thread; either side may close it."""
 
     def __init__(self, *, capacity: int) -> None:
         """capacity: bytes that may wait between the two sides before `put` waits."""
@@ -28,14 +28,14 @@ class ChunkPipe:
         self._torn = False
         self._abandoned = False
 
-    async def put(self, chunk: bytes) -> None:
-        """Hand over one chunk; waits while the reader is behind. Dropped once the reader is done."""
+    async def put(self, *chunks: bytes) -> None:
+        """Hand over chunks; waits while the reader is behind. Dropped once the reader is done."""
         await self._room.wait()
         with self._changed:
             if self._abandoned:
                 return
-            self._chunks.append(chunk)
-            self._waiting += len(chunk)
+            self._chunks.extend(chunks)
+            self._waiting += sum(map(len, chunks))
             if self._waiting >= self._capacity:
                 self._room.clear()
             self._changed.notify()

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from dicomweb.archive.chunk_pipe import ChunkPipe
 from dicomweb.archive.request_blobs import RequestBlobs
+from dicomweb.archive.small_parts import PartBytes
 from dicomweb.archive.uploads import Uploads
 from dicomweb.blobs import BlobWriter, new_key
 from dicomweb.catalog.columns import BlobPlace
@@ -18,8 +19,8 @@ from dicomweb.dicom.part10 import Scan, ScanLimits, scan
 T = TypeVar("T")
 
 _PIPE_BYTES = 1 << 20
-# The scanner holds the piece that it read last until the next one comes, however long that takes.
-_PIECE_BYTES = 64 << 10
+# Handed over at once: waking the scanner and the writer for each chunk costs more than their work.
+_GATHER_BYTES = 1 << 20
 
 
 class LargePart:
@@ -31,6 +32,7 @@ class LargePart:
         self._limits = limits
         self._pipe = ChunkPipe(capacity=_PIPE_BYTES)
         self._loop = asyncio.get_running_loop()
+        self._gathered = PartBytes()
         self._keys: list[str] = []
         self._received: BlobWriter | None = None
         self._inflated: BlobWriter | None = None
@@ -71,19 +73,24 @@ class LargePart:
         await self._blobs.check_room(len(data))
         await self._inflated.write(data)
 
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
+    async def write(self, data: bytes) -> None:
+        if self._failed:  # refused already: the rest of the part is read and dropped
+            return
+        self._gathered.add(data)
+        if self._gathered.size >= _GATHER_BYTES:
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
         assert self._received is not None
-        view = memoryview(data)
-        for begin in range(0, len(view), _PIECE_BYTES):
-            if self._failed:  # refused already: the rest of the part is read and dropped
-                return
-            piece = bytes(view[begin : begin + _PIECE_BYTES])
-            await self._pipe.put(piece)
+        gathered, self._gathered = self._gathered.pieces(), PartBytes()
+        await self._pipe.put(*gathered)
+        for piece in gathered:
             await self._received.write(piece)
 
     async def finish(self) -> Scan:
         """The part is complete: what the scan found. Raises InvalidDicom."""
         assert self._scan is not None
+        await self._hand_over()
         self._pipe.end()
         await asyncio.wait([self._scan])  # whoever is cancelled here does not stop the thread
         return self._scan.result()
