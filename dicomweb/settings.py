@@ -22,6 +22,8 @@ from dicomweb.setting_values import BASE_PATH as BASE_PATH
 DEFAULT_TENANT = 1
 
 ENV_PREFIX = "DICOMWEB_"
+# JPEG Lossless, JPEG-LS, JPEG 2000, JPEG XL, HTJ2K and its RPCL order, RLE: none of them loses anything.
+INGEST_SYNTAXES = (*(f"1.2.840.10008.1.2.4.{n}" for n in (70, 80, 90, 110, 201, 202)), "1.2.840.10008.1.2.5")
 # Variables with our prefix that steer tests and are no settings of the archive.
 _TEST_PREFIX = "DICOMWEB_TEST_"
 
@@ -116,6 +118,12 @@ class Settings:
         "reject",
         values.choice("reject", "keep", "replace"),
         "A stored SOP Instance UID comes again with other content: reject it, keep the first, or replace it.",
+    )
+    ingest_syntax: str = _setting(
+        "",
+        values.choice(*INGEST_SYNTAXES),
+        "UID of the lossless transfer syntax that native images are stored in, such as 1.2.840.10008.1.2.4.202.",
+        shown="as they come",
     )
     strict_accept: bool = _setting(
         False, values.yes_no, "Answer 400 instead of leniently reading a wrong Accept header."

@@ -10,6 +10,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from dicomweb.archive.archive import Archive
+from dicomweb.archive.encoding_ingest import ingest_into
 from dicomweb.archive.import_ import Answer, Destination, Unreadable
 from dicomweb.archive.ingest import Ingest
 from dicomweb.archive.source_files import NOT_READABLE, SourceFile
@@ -32,7 +33,7 @@ class ThisArchive(Destination):
         return await asyncio.to_thread(_unchanged, known, stored)
 
     async def send(self, batch: Sequence[SourceFile]) -> list[Answer]:
-        ingest = Ingest(self._archive)
+        ingest = ingest_into(self._archive)
         try:
             for file in batch:
                 await _feed(ingest, file)

@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.large_part import LargePart
 from dicomweb.archive.request_blobs import Pack, RequestBlobs, remove_blobs
-from dicomweb.archive.small_parts import PartBytes, PartScan, Pieces, Scanned, SmallPart, with_warnings
+from dicomweb.archive.small_parts import PartBytes, PartScan, Pieces, Scanned, SmallPart, with_told
 from dicomweb.archive.store_groups import HeldRequest, commit_steps
 from dicomweb.archive.store_outcomes import refused
 from dicomweb.archive.store_step import StoreStep
@@ -52,6 +52,7 @@ class Ingest:
         self._outcomes: list[StoreOutcome] = []
         self._part = PartBytes()
         self._told: tuple[str, ...] = ()
+        self._received = ""
         self._large: LargePart | None = None
         self._small: list[SmallPart] = []
         self._small_bytes = 0
@@ -84,10 +85,11 @@ class Ingest:
     async def end_part(self) -> None:
         """The current part is complete."""
         told, self._told = self._told, ()
+        received, self._received = self._received, ""
         if self._large is not None:
-            await self._settle_large(self._large, told)
+            await self._settle_large(self._large, told, received)
         else:
-            self._small.append(SmallPart(self._part.pieces(), self._part.size, told))
+            self._small.append(SmallPart(self._part.pieces(), self._part.size, told, received))
             self._small_bytes += self._part.size
             self._part = PartBytes()
             if self._small_bytes >= _BATCH_BYTES or self._share.is_exceeded:
@@ -165,10 +167,10 @@ class Ingest:
             raise
         return large
 
-    async def _settle_large(self, large: LargePart, told: tuple[str, ...]) -> None:
+    async def _settle_large(self, large: LargePart, told: tuple[str, ...], received: str) -> None:
         """Its bytes are durable when this returns, or gone."""
         try:
-            found = with_warnings(await large.finish(), told)
+            found = with_told(await large.finish(), told, received)
             if not self._scan.folds(found, self._step):
                 await _in_thread(self._step.add, found, *large.places)
                 await large.commit()
@@ -191,7 +193,7 @@ class Ingest:
             self._outcomes += found.refused
             if found.far is not None:
                 self._large = await self._spool(found.far.pieces)
-                await self._settle_large(self._large, found.far.told)
+                await self._settle_large(self._large, found.far.told, found.far.received)
             parts = parts[found.count :]
         self._share.add(-self._small_bytes)
         self._small_bytes = 0

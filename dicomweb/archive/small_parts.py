@@ -50,11 +50,12 @@ class PartBytes:
 
 @dataclass(frozen=True, slots=True)
 class SmallPart:
-    """A part that is held. told: warnings of whoever wrote it."""
+    """A part that is held. told: warnings of whoever wrote it. received: Scan.received."""
 
     pieces: Sequence[bytes]
     size: int
     told: tuple[str, ...] = ()
+    received: str = ""
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ class PartScan:
                 raise _InflatesFar
             inflated.extend(piece)
 
-        result = with_warnings(scan(part.pieces, limits=self.limits, on_inflated=keep), part.told)
+        result = with_told(scan(part.pieces, limits=self.limits, on_inflated=keep), part.told, part.received)
         if self.folds(result, step):
             return
         is_deflated = result.inflated_length is not None
@@ -154,9 +155,11 @@ class _InflatesFar(Exception):
     """Ends the scan of a part whose inflated copy is too long to be held."""
 
 
-def with_warnings(found: Scan, told: tuple[str, ...]) -> Scan:
-    """The scan with sentences beside its own."""
-    return replace(found, warnings=(*found.warnings, *told)) if told else found
+def with_told(found: Scan, told: tuple[str, ...], received: str) -> Scan:
+    """The scan with sentences beside its own, and with what came where other bytes are stored."""
+    if not told and not received:
+        return found
+    return replace(found, warnings=(*found.warnings, *told), received=received)
 
 
 def scan_limits(settings: Settings) -> ScanLimits:

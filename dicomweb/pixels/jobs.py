@@ -28,6 +28,7 @@ JOBS: dict[str, str] = {
     "subtract": "dicomweb.pixels.rendering.subtraction:subtract",
     "transcode": "dicomweb.pixels.transcode:transcode_job",
     "dataset": "dicomweb.pixels.dataset_job:dataset_job",
+    "same_frame": "dicomweb.pixels.same_frame:same_frame_job",
     "report": "dicomweb.documents.jobs:report_job",
     "icon": "dicomweb.documents.jobs:icon_job",
     "waveform": "dicomweb.documents.jobs:waveform_job",

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.ingest import Ingest
+from dicomweb.archive.encoding_ingest import ingest_into
 from dicomweb.dicom.native_xml import native_xml
 from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import InvalidRequest
@@ -43,7 +43,7 @@ async def _store(request: Request, *, duplicates: str = "") -> Response:
     if study is not None and not is_uid(study, strict=archive.settings.strict_uids):
         raise InvalidRequest("The Study Instance UID in the URL is not a UID.")
     answer = negotiate.document(acceptable(request, negotiate.Resource.STORE_RESPONSE))
-    ingest = Ingest(archive, study=study, duplicates=duplicates)
+    ingest = ingest_into(archive, study=study, duplicates=duplicates)
     base = base_url(request)
     intake = intake_of(archive, ingest, request.headers.get("content-type", ""), f"{base}/studies")
     settings = archive.settings
