@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,8 @@ _BURST_SECONDS = 0.1
 _LONGEST_BURST = 50
 _FEWEST_ROUNDS = 3
 _WRITTEN = ".written"
+# What a server may do wrong: answer wrongly, not at all, or end in the midst of it.
+_FAULTS = (WrongAnswer, OSError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,21 @@ class _Subject:
     prepare: Callable[[Call], Call] = lambda call: call
     times: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    longest_burst: int = _LONGEST_BURST
+
+    def warm(self, call: Call) -> list[int]:
+        """Take a call that does not count; how many bytes each answer has, or each body that was sent.
+
+        How long it takes says how many calls make a burst. Raises WrongAnswer.
+        """
+        call = self.prepare(call)
+        start = time.perf_counter()
+        answers = self.take(call)
+        spent = time.perf_counter() - start
+        self.longest_burst = max(1, min(_LONGEST_BURST, int(_BURST_SECONDS / spent)))
+        call.check(answers)
+        pairs = zip(call.requests, answers, strict=True)
+        return [len(request.body) or len(answer.body) for request, answer in pairs]
 
     def burst(self, calls: Sequence[Call]) -> None:
         """Take calls one after the other; answers are checked when the clock stands. Raises WrongAnswer."""
@@ -103,15 +121,13 @@ class _Subject:
 def run_case(case: Case, bench: Bench) -> Result:
     """Measure a case on the archive, on its limit, and on the peer where there is one and it can do it."""
     studies = bench.held.studies
-    archive = Client(bench.archive.base)
     calls = (case.call(bench.held, number) for number in _numbers(case, bench.held))
     try:
-        with watched(bench.archive.family) as memory:
-            figures = _measured(case, bench, archive, calls)
-    except (WrongAnswer, OSError) as error:
-        return Result(case, studies, failure=str(error))
+        with watched(bench.archive.family) as memory, ExitStack() as clients:
+            figures = _measured(case, bench, clients, calls)
+    except _FAULTS as error:
+        return Result(case, studies, failure=str(error) or type(error).__name__)
     finally:
-        archive.close()
         for written in bench.directory.glob(f"*{_WRITTEN}"):
             written.unlink()
     return Result(case, studies, memory_mib=memory.peak, **figures)
@@ -122,34 +138,41 @@ def _numbers(case: Case, held: Held) -> Iterator[int]:
     return count() if most is None else iter(range(most))
 
 
-def _measured(case: Case, bench: Bench, archive: Client, calls: Iterator[Call]) -> dict[str, Any]:
+def _measured(case: Case, bench: Bench, clients: ExitStack, calls: Iterator[Call]) -> dict[str, Any]:
     first = next(calls)
-    subject = _client_subject(archive, bench.archive)
-    start = time.perf_counter()
-    sizes = _warm(subject, first)
-    spent = time.perf_counter() - start
-    peer, refusal = _peer(bench, first)
-    limit = _limit(case, bench, sizes)
+    subject = _client_subject(bench.archive, clients)
+    sizes = subject.warm(first)
+    peer, refusal = _peer(bench, first, clients)
+    limit = _limit(case, bench, sizes, clients)
     subjects = [one for one in (subject, peer, limit) if one is not None]
-    burst = case.burst or max(1, min(_LONGEST_BURST, int(_BURST_SECONDS / spent)))
+    burst = case.burst or subject.longest_burst
     deadline, rounds = time.monotonic() + bench.seconds * len(subjects), 0
     while rounds < _FEWEST_ROUNDS or time.monotonic() < deadline:
         batch = [call for call, _ in zip(calls, range(burst), strict=False)]
         if not batch:
             break
-        for one in subjects:
-            one.burst(batch)
+        subject.burst(batch)
+        if limit:
+            limit.burst(batch)
+        if peer and not refusal:
+            refusal = _refusal(lambda: peer.burst(batch[: peer.longest_burst]))  # noqa: B023  (called at once)
         rounds += 1
     return {
         "archive": subject.figures(case.units),
-        "peer": peer.figures(case.units) if peer else None,
+        "peer": peer.figures(case.units) if peer and not refusal else None,
         "limit": limit.figures(case.units) if limit else None,
         "peer_failure": refusal,
         "megabytes": sum(sizes) / case.units / 1e6,
     }
 
 
-def _client_subject(client: Client, server: Server) -> _Subject:
+def _client(server: Server, clients: ExitStack) -> Client:
+    return clients.enter_context(closing(Client(server.base)))
+
+
+def _client_subject(server: Server, clients: ExitStack) -> _Subject:
+    client = _client(server, clients)
+
     def prepare(call: Call) -> Call:
         for request in call.before:
             (answer,) = client.send([request])
@@ -162,33 +185,30 @@ def _client_subject(client: Client, server: Server) -> _Subject:
     return _Subject(lambda call: client.send(call.requests), server.family.cpu_seconds, prepare)
 
 
-def _warm(subject: _Subject, call: Call) -> list[int]:
-    """Take a call that does not count; how many bytes each answer has, or each body that was sent."""
-    call = subject.prepare(call)
-    answers = subject.take(call)
-    call.check(answers)
-    pairs = zip(call.requests, answers, strict=True)
-    return [len(request.body) or len(answer.body) for request, answer in pairs]
-
-
-def _peer(bench: Bench, first: Call) -> tuple[_Subject | None, str]:
+def _peer(bench: Bench, first: Call, clients: ExitStack) -> tuple[_Subject | None, str]:
     """The peer, or why it is left out of this case."""
     if bench.peer is None:
         return None, ""
-    subject = _client_subject(Client(bench.peer.base), bench.peer)
+    subject = _client_subject(bench.peer, clients)
+    refusal = _refusal(lambda: subject.warm(first))
+    return (None if refusal else subject), refusal
+
+
+def _refusal(act: Callable[[], object]) -> str:
+    """Why a server cannot do this; empty when it can."""
     try:
-        _warm(subject, first)
-    except (WrongAnswer, OSError) as error:
-        return None, str(error)
-    return subject, ""
+        act()
+    except _FAULTS as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
-def _limit(case: Case, bench: Bench, sizes: Sequence[int]) -> _Subject | None:
+def _limit(case: Case, bench: Bench, sizes: Sequence[int], clients: ExitStack) -> _Subject | None:
     if case.limit == Limit.DISK:
         return _Subject(_Writer(bench.directory), _own_clock)
     if case.limit == Limit.CODEC:
         return _Subject(_in_process, _own_clock)
-    client = Client(bench.limit.base)
+    client = _client(bench.limit, clients)
     files = [Request(limit_file(bench.directory, size)) for size in sizes]
     return _Subject(lambda _: _received(client.send(files)), bench.limit.family.cpu_seconds)
 

@@ -14,15 +14,16 @@ import asyncpg
 import pytest
 
 from benchmarks import fill, studies
-from benchmarks.answers import WrongAnswer, all_stored, next_page
+from benchmarks.answers import WrongAnswer, all_stored, demand, next_page
 from benchmarks.case import Call, Case, Held, Reach
 from benchmarks.cases import CASES, stow
 from benchmarks.markdown import markdown
-from benchmarks.measure import Figures, Result
+from benchmarks.measure import Bench, Figures, Result, run_case
+from benchmarks.objects import Objects, Scale, Series
 from benchmarks.plans import search_plans
 from benchmarks.report import Report, growths, reached
-from benchmarks.servers import archive_server
-from benchmarks.wire import Answer, Client
+from benchmarks.servers import archive_server, limit_server
+from benchmarks.wire import Answer, Client, Request
 from dicomweb.run.owner import current_owner
 from dicomweb.settings import Settings
 
@@ -65,6 +66,9 @@ def test_the_benchmarks_run(tmp_path: Path) -> None:
     assert all(case.name in written for case in CASES)
 
 
+_NONE = Series("", "", [])
+
+
 def _no_call(_held: Held, _number: int) -> Call:
     return Call([], lambda _: None)
 
@@ -93,6 +97,26 @@ def test_growth_is_flat_within_one_and_a_half_times() -> None:
     assert not growth(1.0, 1.51)
     assert not growth(1.51, 1.0)
     assert growths(Report({}, [_result(1.0)], {})) == []
+
+
+def test_a_peer_that_fails_is_left_out_and_the_archive_is_not(tmp_path: Path) -> None:
+    """Both are the bare server here; the peer answers rightly once, then something else."""
+
+    def call(_held: Held, number: int) -> Call:
+        return Call([Request("/7")], lambda answers: demand(next(rights), "something else"))
+
+    # The archive's warm call, the peer's, then a call of the archive and one of the peer in each round.
+    rights = iter([True, True, True, False, True, True])
+    with limit_server(tmp_path / "files") as server:
+        (tmp_path / "files" / "7").write_bytes(b"content")
+        held = Held(Objects([], _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, Scale(0, 0, 0, 0, 0)), 1)
+        bench = Bench(server, server, tmp_path / "files", server, held, 0.0)
+        result = run_case(Case("a case", call, burst=1), bench)
+    assert result.failure == ""
+    assert result.archive is not None
+    assert result.archive.calls == 3
+    assert result.peer is None
+    assert result.peer_failure == "something else"
 
 
 def test_the_next_page_is_where_the_link_says() -> None:
