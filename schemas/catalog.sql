@@ -144,13 +144,35 @@ CREATE INDEX instance_version ON public.instance USING btree (tenant_id, sop_ins
 CREATE INDEX series_modality ON public.series USING btree (tenant_id, modality);
 CREATE INDEX series_order ON public.series USING btree (study_row, series_number, series_instance_uid);
 CREATE INDEX series_uid ON public.series USING btree (tenant_id, series_instance_uid);
-CREATE INDEX study_accession_number ON public.study USING btree (tenant_id, accession_number);
+CREATE INDEX study_accession_number ON public.study USING btree (tenant_id, accession_number, started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id);
+CREATE INDEX study_issuer_of_patient_id ON public.study USING btree (tenant_id, issuer_of_patient_id);
 CREATE INDEX study_modalities ON public.study USING gin (modalities);
 CREATE INDEX study_patient_birth_date ON public.study USING btree (tenant_id, patient_birth_date);
-CREATE INDEX study_patient_id ON public.study USING btree (tenant_id, patient_id);
-CREATE INDEX study_patient_name ON public.study USING btree (tenant_id, patient_name);
+CREATE INDEX study_patient_id ON public.study USING btree (tenant_id, patient_id, started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id);
+CREATE INDEX study_patient_id_parts ON public.study USING gin (patient_id gin_trgm_ops);
+CREATE INDEX study_patient_name ON public.study USING btree (tenant_id, patient_name) INCLUDE (id, started_from, study_instance_uid);
 CREATE INDEX study_patient_name_groups ON public.study USING gin (patient_name_groups gin_trgm_ops);
+CREATE INDEX study_patient_name_others ON public.study USING btree (tenant_id) WHERE (patient_name_groups ~~ '
+%
+%
+%
+%
+	%'::text);
+CREATE INDEX study_patient_name_second ON public.study USING btree (tenant_id, split_part(patient_name_groups, '
+'::text, 3)) WHERE (patient_name_groups ~~ '
+%
+%
+	%'::text);
+CREATE INDEX study_patient_name_start ON public.study USING btree (tenant_id, "left"(patient_name, 2), started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id, patient_name);
+CREATE INDEX study_patient_name_third ON public.study USING btree (tenant_id, split_part(patient_name_groups, '
+'::text, 4)) WHERE (patient_name_groups ~~ '
+%
+%
+%
+	%'::text);
+CREATE INDEX study_patient_sex ON public.study USING btree (tenant_id, patient_sex);
 CREATE INDEX study_referring_physician_name ON public.study USING btree (tenant_id, referring_physician_name);
-CREATE INDEX study_started ON public.study USING btree (tenant_id, started_from DESC NULLS LAST, study_instance_uid);
+CREATE INDEX study_referring_physician_name_groups ON public.study USING gin (referring_physician_name_groups gin_trgm_ops);
+CREATE INDEX study_started ON public.study USING btree (tenant_id, started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id);
 CREATE INDEX study_study_description ON public.study USING gin (study_description gin_trgm_ops);
 CREATE INDEX study_study_id ON public.study USING btree (tenant_id, study_id);

@@ -25,6 +25,7 @@ from dicomweb.catalog.search import read_rows
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import BlobMissing, DecodeFailed, Unavailable
+from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.search_query import SearchQuery
 from dicomweb.protocol.search_response import StudyRow
 
@@ -73,11 +74,12 @@ async def studies_found(archive: Archive, query: SearchQuery) -> list[str]:
     """Study Instance UIDs of all matches, however many pages they are. Raises TooLarge."""
     found: list[str] = []
     while True:
-        answer = await find(archive, replace(query, offset=len(found)))
-        if not answer.ids:
-            return found
-        rows = await read_rows(archive.pool, answer.selection, answer.ids)
+        answer = await find(archive, query)
+        rows = answer.rows or await read_rows(archive.pool, answer.selection, answer.ids)
         found += [row.study_instance_uid for row in rows if isinstance(row, StudyRow)]
+        if not isinstance(answer.following, StudyPlace):
+            return found
+        query = replace(query, offset=0, after=answer.following)
 
 
 async def _export(archive: Archive, source: InstanceSource, directory: Path, decoded: bool) -> Exported:

@@ -339,10 +339,10 @@ def _plain(value: Any) -> Any:
 
 
 def _name(attributes: Attributes, tag: str) -> tuple[str | None, str | None]:
-    """The two columns of a person name: alphabetic group, and all groups for wildcards and words."""
+    """The two columns of a person name: its first group, and all groups for wildcards and words."""
     short = [_shorten(value) for value in _values(attributes, tag)[:_LONGEST_LIST]]
-    alphabetic, groups = matching.name_groups(short)
-    return alphabetic[:LONGEST_TEXT] if alphabetic else None, groups
+    first, groups = matching.name_groups(short)
+    return first[:LONGEST_TEXT] if first else None, groups
 
 
 def _shorten(name: Any) -> Any:

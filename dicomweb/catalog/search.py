@@ -1,8 +1,8 @@
 """Searches of the catalog: a SearchQuery becomes SQL (pure), then rows (PS3.18 10.6; checklist Q-*).
 
-First the ids of the page and of up to REMAINING_CAP matches beyond it, thin rows in the total order; then
-the rows themselves by id. Keys that have a column narrow in SQL; the others are asked of stored JSON in
-Python, row by row, within a budget.
+A short page is one statement (search_pages.py). Of a long one the ids come first, thin, with those of up to
+REMAINING_CAP matches beyond it; then the rows themselves by id, some at a time. Keys that have a column are
+asked in SQL; the others of stored JSON in Python, row by row, within a budget.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from dicomweb.catalog.columns import decompress
 from dicomweb.catalog.metadata import METADATA_BYTES, one_metadata
 from dicomweb.catalog.pool import Connection, Pool, connection, lookup_connection
 from dicomweb.catalog.search_columns import is_declared
+from dicomweb.catalog.search_pages import COUNTED_STUDIES, page_statement, remaining_statement
 from dicomweb.catalog.search_statements import candidates_statement, matching_statement, plan_of
 from dicomweb.errors import TooLarge
+from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.search_filter import Filter, compile_filter
 from dicomweb.protocol.search_query import Level, SearchQuery
 from dicomweb.protocol.search_response import (
@@ -35,11 +37,27 @@ from dicomweb.protocol.search_response import (
 
 
 @dataclass(frozen=True, slots=True)
+class Remaining:
+    """Matches beyond a page: so many, or at least so many. More than REMAINING_CAP are not counted."""
+
+    count: int = 0
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All rows of a page in their order."""
+
+    rows: Sequence[Row]
+    remaining: Remaining
+
+
+@dataclass(frozen=True, slots=True)
 class Matches:
-    """Ids of the page, and how many matches are known beyond it (counted up to REMAINING_CAP + 1)."""
+    """Ids of all rows of a page in their order."""
 
     ids: Sequence[int]
-    remaining: int
+    remaining: Remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +68,70 @@ class SearchBudget:
     seconds: float
 
 
+async def find_page(
+    pool: Pool, tenant_id: int, query: SearchQuery, selection: Selection, *, page: int, budget: SearchBudget
+) -> Page | None:
+    """The first `page` matches after the query's offset, None where they are more than a statement reads.
+
+    Raises TooLarge when that needs more than the budget, Unavailable.
+    """
+    if not page or selection.metadata or not all(map(is_declared, query.keys)):
+        return None
+    statement = page_statement(query, selection, tenant_id, page=page)
+    connected = lookup_connection if statement.planned_once else connection
+    async with connected(pool) as db:
+        try:
+            async with asyncio.timeout(budget.seconds):
+                found = await db.fetch(statement.sql, *statement.arguments)
+        except TimeoutError:
+            raise _too_slow() from None
+    if not found:
+        return Page((), Remaining())
+    known, counted = found[0]["known"], found[0]["counted"]
+    if len(found) < min(known, page):
+        return None
+    rows = [_row(query.level, record) for record in found]
+    if known <= page or counted:
+        return Page(rows, _remaining(known - page))
+    return Page(rows, await _count_on(pool, tenant_id, query, rows[-1], budget))
+
+
+def _remaining(count: int) -> Remaining:
+    """Of matches that were counted up to REMAINING_CAP + 1."""
+    return Remaining(min(max(count, 0), REMAINING_CAP), count <= REMAINING_CAP)
+
+
+async def _count_on(
+    pool: Pool, tenant_id: int, query: SearchQuery, last: Row, budget: SearchBudget
+) -> Remaining:
+    """How many matches follow the last row of a page: there is one, and more are not looked for at length."""
+    assert isinstance(last, StudyRow)
+    statement = remaining_statement(query, tenant_id, last.place)
+    try:
+        async with connection(pool) as db, asyncio.timeout(budget.seconds):
+            ((matches, examined),) = await db.fetch(statement.sql, *statement.arguments)
+    except TimeoutError:
+        return Remaining(1, is_exact=False)
+    return Remaining(max(matches, 1), examined < COUNTED_STUDIES)
+
+
+# Fields of StudyRow and of SeriesRow, as the columns of a page give them; two columns stand before them.
+_OF_STUDY, _OF_SERIES = slice(2, 9), slice(9, 12)
+_OF_INSTANCE = slice(12, None)
+
+
+def _row(level: Level, record: asyncpg.Record) -> Row:
+    study = StudyRow(*record[_OF_STUDY])
+    if level == Level.STUDY:
+        return study
+    series = SeriesRow(study, *record[_OF_SERIES])
+    return series if level == Level.SERIES else InstanceRow(series, *record[_OF_INSTANCE])
+
+
 async def find_matches(
     pool: Pool, tenant_id: int, query: SearchQuery, *, page: int, budget: SearchBudget
 ) -> Matches:
-    """The first `page` matches after the query's offset.
+    """Ids of the first `page` matches after the query's offset.
 
     Raises TooLarge when that needs more than the budget, Unavailable.
     """
@@ -67,7 +145,7 @@ async def find_matches(
         except TimeoutError:
             raise _too_slow() from None
     ids = [row[0] for row in rows]
-    return Matches(ids[:page], len(ids[page:]))
+    return Matches(ids[:page], _remaining(len(ids[page:])))
 
 
 def _too_slow() -> TooLarge:
@@ -144,7 +222,7 @@ class _FilterSearch:
     @property
     def matches(self) -> Matches:
         found = self._ids[self._offset :]
-        return Matches(found[: self._page], len(found[self._page :]))
+        return Matches(found[: self._page], _remaining(len(found[self._page :])))
 
 
 class _Question:
@@ -169,7 +247,7 @@ class _Question:
 
 _STUDIES = """
     SELECT id, study_instance_uid, modalities, sop_classes, number_of_series, number_of_instances,
-           CASE WHEN $2 THEN attributes ELSE '{}' END AS attributes
+           CASE WHEN $2 THEN attributes ELSE '{}' END AS attributes, started_from
       FROM study WHERE id = ANY($1::bigint[])
 """
 _SERIES = """
@@ -188,6 +266,13 @@ _INSTANCES_WITH_METADATA = """
            CASE WHEN octet_length(metadata) <= $2 THEN metadata END AS metadata
       FROM instance JOIN instance_metadata ON instance_row = id WHERE id = ANY($1::bigint[])
 """
+
+
+async def study_place(pool: Pool, study_row: int) -> StudyPlace | None:
+    """Where a study stands in the order of answers, None where it went meanwhile."""
+    async with lookup_connection(pool) as db:
+        row = await db.fetchrow("SELECT started_from, study_instance_uid FROM study WHERE id = $1", study_row)
+    return None if row is None else StudyPlace(*row)
 
 
 async def read_rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> list[Row]:
@@ -240,6 +325,7 @@ async def _studies(db: Connection, selection: Selection, ids: Iterable[int]) -> 
             number_of_series=row["number_of_series"],
             number_of_instances=row["number_of_instances"],
             attributes=row["attributes"],
+            started_from=row["started_from"],
         )
         for row in rows
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicomweb.catalog.search_columns import Arguments, conditions, is_declared
-from dicomweb.protocol.search_query import Key, Level, SearchQuery
+from dicomweb.protocol.search_query import Key, Level, SearchQuery, StudyPlace
 from dicomweb.protocol.search_response import home_level
 
 _TABLES = {Level.STUDY: "study", Level.SERIES: "series", Level.INSTANCE: "instance"}
@@ -70,28 +71,60 @@ def plan_of(query: SearchQuery) -> Plan:
 
 def matching_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> Statement:
     """Ids of the matching rows in the total order, for a query whose keys all have columns."""
-    plan = plan_of(query)
     arguments = Arguments()
-    where = _where(query, plan, tenant_id, arguments)
-    window = f"LIMIT {arguments.add(limit)} OFFSET {arguments.add(query.offset)}"
-    if query.level == Level.STUDY and query.offset > _DEEP:
-        sql = _DEEP_STUDIES.format(where=where, order=_order(query), window=window)
-    else:
-        source, table = _FROM[plan.depth], _TABLES[query.level]
-        sql = f"SELECT {table}.id FROM {source} WHERE {where} ORDER BY {_order(query)} {window}"  # noqa: S608
+    sql = matching_ids(query, tenant_id, arguments, limit=limit)
     return Statement(sql, tuple(arguments.values))
 
 
-# Beyond this offset studies are passed over in their index alone, which holds their UIDs but not their ids:
-# 290,000 of 300,000 studies in 60 ms instead of 1.2 s.
-_DEEP = 1000
-_DEEP_STUDIES = """
-    SELECT study.id
-      FROM (SELECT study_instance_uid, started_from FROM study
-             WHERE {where} ORDER BY {order} {window}) AS page
-      JOIN study ON study.tenant_id = $1 AND study.study_instance_uid = page.study_instance_uid
-     ORDER BY page.started_from DESC NULLS LAST, page.study_instance_uid
-"""
+def matching_ids(query: SearchQuery, tenant_id: int, arguments: Arguments, *, limit: int) -> str:
+    """SQL of these ids, in one column; its arguments are added."""
+    plan = plan_of(query)
+    table, source = _TABLES[query.level], _FROM[plan.depth]
+    where = _where(query, plan, tenant_id, arguments)
+    page = Window(arguments.add(limit, "::bigint"), arguments.add(query.offset, "::bigint"))
+    ranges = after_ranges(query.after, arguments)
+    if ranges:
+        return merged_ids([f"{THIN_COLUMNS} FROM {source} WHERE {where} AND {one}" for one in ranges], page)
+    return f"SELECT {table}.id FROM {source} WHERE {where} ORDER BY {_order(query)} {page}"  # noqa: S608
+
+
+# --- pages behind another one ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which of the matches a statement gives: placeholders of their number and of how many to pass over."""
+
+    limit: str
+    offset: str
+
+    def __str__(self) -> str:
+        return f"LIMIT {self.limit} OFFSET {self.offset}"
+
+
+# Of studies: what they are sorted by, and their ids with it.
+STUDY_ORDER = "started_from DESC NULLS LAST, study_instance_uid"
+THIN_COLUMNS = "SELECT study.id, study.started_from, study.study_instance_uid"
+THIN_STUDIES = f"{THIN_COLUMNS} FROM study"
+
+
+def after_ranges(after: StudyPlace | None, arguments: Arguments) -> list[str]:
+    """What comes after a study, each a range of the index of the order: with a date, and without one."""
+    if after is None:
+        return []
+    uid = arguments.add(after.study_instance_uid)
+    if after.started_from is None:
+        return [f"study.started_from IS NULL AND study.study_instance_uid > {uid}"]
+    start = arguments.add(after.started_from, "::bigint")
+    later = f"(study.started_from < {start} OR study.study_instance_uid > {uid})"
+    return [f"study.started_from <= {start} AND {later}", "study.started_from IS NULL"]
+
+
+def merged_ids(selects: Sequence[str], page: Window) -> str:
+    """Ids in order out of selects of studies (id, started_from, study_instance_uid), each asked in order."""
+    ordered = [f"({one} ORDER BY {STUDY_ORDER} LIMIT {page.limit} + {page.offset})" for one in selects]
+    union = " UNION ALL ".join(ordered)
+    return f"SELECT id FROM ({union}) AS merged ORDER BY {STUDY_ORDER} {page}"  # noqa: S608
 
 
 def candidates_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> Statement:
@@ -102,6 +135,9 @@ def candidates_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> S
     plan = plan_of(query)
     arguments = Arguments()
     where = _where(query, plan, tenant_id, arguments)
+    ranges = after_ranges(query.after, arguments)
+    if ranges:
+        where += f" AND ({' OR '.join(ranges)})"
     documents = {
         Level.STUDY: "study.attributes",
         Level.SERIES: "series.attributes",

@@ -81,7 +81,7 @@ def name_groups(value: object) -> tuple[str | None, str | None]:
     """The two columns of a person name; (None, None) where there is no name.
 
     value: a PN value of the DICOM JSON model, the text `alphabetic=ideographic=phonetic`, or a list of them.
-    Returns the first alphabetic group folded (None when empty), and the search text: every group
+    Returns the first group that is there folded, mostly the alphabetic one, and the search text: every group
     folded and framed by line feeds, then a word list for fuzzy matching, framed by tabs:
     `"\\nmuller^jorg\\n\\tmuller\\tjorg\\t~MLR\\t~JRK\\t"`. Folded text holds neither line feed, tab nor
     capital letter, so a part of a group is never mistaken for anything else.
@@ -93,7 +93,7 @@ def name_groups(value: object) -> tuple[str | None, str | None]:
     words = list(dict.fromkeys(word for group in named for word in name_words(group)))
     sounds = dict.fromkeys(f"~{code}" for code in map(sound, words) if code)
     frame = "\n" + "\n".join(dict.fromkeys(named)) + "\n"
-    return groups[0] or None, "\t".join([frame, *words, *sounds, ""])
+    return named[0], "\t".join([frame, *words, *sounds, ""])
 
 
 def _values(value: object) -> Iterable[object]:

@@ -15,6 +15,7 @@ from dicomweb.dicom.dictionary import private_vr_of, vr_of
 from dicomweb.dicom.matching import clean_text
 from dicomweb.errors import InvalidRequest
 from dicomweb.protocol.attribute_path import Path, ignored, is_walkable, parse_fields, parse_path
+from dicomweb.protocol.next_page import CURSOR, StudyPlace
 from dicomweb.protocol.search_key import (
     REVERSED,
     AnyOf,
@@ -63,6 +64,7 @@ class SearchQuery:
     keys: all must hold; universal ones are only in `included`.
     included: attributes to return besides the required ones: includefield and every key's.
     limit: None where the client leaves it to the server.
+    offset: results to pass over. after: of studies, only those behind this place in the order.
     warnings: plain sentences on what was ignored.
     """
 
@@ -74,6 +76,7 @@ class SearchQuery:
     all_fields: bool = False
     limit: int | None = None
     offset: int = 0
+    after: StudyPlace | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -107,6 +110,7 @@ def parse_search(
         all_fields=fields.all,
         limit=parameters.number("limit"),
         offset=parameters.number("offset") or 0,
+        after=parameters.place(level),
         warnings=(
             *ignored("The query parameter", unused),
             *ignored("The includefield", fields.unknown),
@@ -118,7 +122,15 @@ def parse_search(
 
 # Known names that are no attributes. Those that other rooms read are here so that nobody warns of them.
 _SEARCH_NAMES = frozenset(
-    ["fuzzymatching", "emptyvaluematching", "multiplevaluematching", "includefield", "limit", "offset"]
+    [
+        "fuzzymatching",
+        "emptyvaluematching",
+        "multiplevaluematching",
+        "includefield",
+        "limit",
+        "offset",
+        CURSOR,
+    ]
 )
 _OTHER_NAMES = frozenset(["accept", "charset"])
 _SWITCHES = {b"true": True, b"false": False}
@@ -169,6 +181,13 @@ class _Parameters:
             raise InvalidRequest(f"The parameter {name} must be an unsigned whole number.")
         # int() of thousands of digits is slow, and refused by Python itself.
         return _MAX_NUMBER if len(value.lstrip(b"0")) > 18 else int(value)
+
+    def place(self, level: Level) -> StudyPlace | None:
+        """Behind which study the page begins."""
+        value = self._once(CURSOR)
+        if value is not None and level != Level.STUDY:
+            raise InvalidRequest(f"The parameter {CURSOR} is of searches for studies only.")
+        return None if value is None else StudyPlace.parse(value.decode())
 
 
 # --- attributes ------------------------------------------------------------------------------------

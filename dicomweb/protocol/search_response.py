@@ -7,8 +7,8 @@ shows, cut down to what is required or was asked for, plus what only the archive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ import orjson
 from dicomweb.dicom import levels
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.attribute_path import Path, with_creator
+from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.search_filter import (
     Attributes,
     Filter,
@@ -31,7 +32,7 @@ from dicomweb.protocol.search_query import Level, SearchQuery
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """A study as search shows it. attributes: DICOM JSON."""
+    """A study as search shows it. attributes: DICOM JSON. started_from: as StudyPlace has it."""
 
     study_instance_uid: str
     modalities: Sequence[str]
@@ -39,6 +40,12 @@ class StudyRow:
     number_of_series: int
     number_of_instances: int
     attributes: bytes
+    started_from: int | None = None
+
+    @property
+    def place(self) -> StudyPlace:
+        """Where it stands in the order of answers."""
+        return StudyPlace(self.started_from, self.study_instance_uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,32 +150,41 @@ class Selection:
 
 def select(query: SearchQuery) -> Selection:
     """The attributes that the results of a query carry."""
-    shown = _shown_levels(query)
+    selection = _select(query.level, _shown_levels(query), query.included, query.all_fields)
+    deep = [key for key in query.keys if key.creator or len(key.path) > 1]
+    if not deep:
+        return selection
+    private = tuple(PrivateName.of(key) for key in deep if key.creator and len(key.path) == 1)
+    is_instance = query.level == Level.INSTANCE
+    return replace(
+        selection,
+        matching=compile_filter(deep).items,
+        private=private if is_instance else (),
+        metadata=selection.metadata or bool(private and is_instance),
+    )
+
+
+# Clients ask for few different sets of attributes.
+@lru_cache(maxsize=64)
+def _select(level: Level, shown: frozenset[Level], included: tuple[Path, ...], all_fields: bool) -> Selection:
     tags: dict[Level, frozenset[str] | None] = {}
-    for level in Level:
-        own = _REQUIRED[level].keys() | _IF_KNOWN[level] | _COMPUTED[level] if level in shown else frozenset()
+    for one in Level:
+        own = _REQUIRED[one].keys() | _IF_KNOWN[one] | _COMPUTED[one] if one in shown else frozenset()
         asked = {
-            tag_name(tag)
-            for path in query.included
-            if home_level(path[0]) == level
-            for tag in with_creator(path[0])
+            tag_name(tag) for path in included if home_level(path[0]) == one for tag in with_creator(path[0])
         }
         # Attributes of a level below the resource are not sent, even when asked for (Q-42).
-        tags[level] = frozenset(own | asked) if level <= query.level else frozenset()
-        if query.all_fields and level in shown:
-            tags[level] = None
+        tags[one] = frozenset(own | asked) if one <= level else frozenset()
+        if all_fields and one in shown:
+            tags[one] = None
     instance_tags = tags[Level.INSTANCE]
-    is_instance = query.level == Level.INSTANCE
-    private = tuple(PrivateName.of(key) for key in query.keys if key.creator and len(key.path) == 1)
     at_hand = frozenset(levels.INSTANCE) | _COMPUTED[Level.INSTANCE] | _ANSWER_TAGS
     return Selection(
-        level=query.level,
+        level=level,
         shown=shown,
         tags=tags,
-        parts=_parts(query),
-        matching=compile_filter(query.keys).items,
-        private=private if is_instance else (),
-        metadata=is_instance and bool(private or instance_tags is None or not instance_tags <= at_hand),
+        parts=_parts(included, all_fields),
+        metadata=level == Level.INSTANCE and (instance_tags is None or not instance_tags <= at_hand),
     )
 
 
@@ -181,15 +197,15 @@ def _shown_levels(query: SearchQuery) -> frozenset[Level]:
     return frozenset(level for level in Level if level <= query.level and not fixed.get(level))
 
 
-def _parts(query: SearchQuery) -> dict[str, _Parts]:
+def _parts(included: Sequence[Path], all_fields: bool) -> dict[str, _Parts]:
     """Sequences asked for by paths into them only; Request Attributes by its two required attributes."""
     parts: dict[str, Any] = {}
-    if not query.all_fields:
+    if not all_fields:
         parts[_REQUEST_ATTRIBUTES] = dict(_OF_REQUEST)
-    for path in query.included:
+    for path in included:
         if len(path) > 1:
             _add_part(parts, path)
-    for path in query.included:
+    for path in included:
         if len(path) == 1:
             parts.pop(tag_name(path[0]), None)
     return parts
@@ -208,7 +224,31 @@ def _add_part(parts: _Parts, path: Path) -> None:
 # --- one result ------------------------------------------------------------------------------------
 
 _BULKDATA_KEY = b'"BulkDataURI":"'
+_ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
 _ISO_IR_192 = b'{"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """What of one level is sent. tags: ascending, None for all. required: sent empty where nothing is stored.
+
+    cut: sequences that are sent in part.
+    """
+
+    tags: tuple[str, ...] | None
+    required: Mapping[str, Any]
+    cut: frozenset[str]
+
+    @classmethod
+    def of(cls, selection: Selection, level: Level) -> _Fields:
+        tags = selection.tags[level]
+        cut = selection.matching.keys() | selection.parts.keys()
+        required = _REQUIRED[level] if level in selection.shown else {}
+        return cls(
+            tags=None if tags is None else tuple(sorted(tags - {_CHARACTER_SET})),
+            required={tag: {"vr": vr} for tag, vr in required.items()},
+            cut=frozenset(cut if tags is None else cut & tags),
+        )
 
 
 class ResultWriter:
@@ -227,51 +267,63 @@ class ResultWriter:
         available: Callable[[InstanceRow], Sequence[str]] = lambda row: (row.transfer_syntax_uid,),
     ) -> None:
         self._selection = selection
+        self._fields = {level: _Fields.of(selection, level) for level in Level if selection.needs(level)}
         self._inflate = inflate
         self._available = available
         self._base_url = base_url
         self._bulkdata_key = _BULKDATA_KEY + base_url.encode()
-        self._study = cache(self._study_attributes)
-        self._series = cache(self._series_attributes)
+        self._studies: dict[str, dict[str, Any]] = {}
+        self._series: dict[tuple[str, str], dict[str, Any]] = {}
 
     def write(self, row: Row) -> bytes:
         """One result: tags ascending, UTF-8, every URL absolute."""
         found = self._attributes(row)
-        found.update(self._answer(row))
+        found["00081190"] = {"vr": "UR", "Value": [self._base_url + target_of(row).path]}
+        if self._selection.level != Level.SERIES:
+            found["00080056"] = _ONLINE
         text = orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
         if _BULKDATA_KEY in text:
             text = text.replace(_BULKDATA_KEY, self._bulkdata_key)
         return text if text.isascii() else _ISO_IR_192 + b"," + text[1:]
 
     def _attributes(self, row: Row) -> dict[str, Any]:
+        """Of all levels; an instance repeats the upper ones, where the catalog's word wins over its own."""
         if isinstance(row, StudyRow):
-            return dict(self._study(row))
+            return self._study_attributes(row)
         if isinstance(row, SeriesRow):
-            return {**self._study(row.study), **self._series(row)}
-        # Metadata repeats the upper levels as this instance states them; the catalog's word on them wins.
-        own, series = self._instance_attributes(row), row.series
-        return {**own, **self._study(series.study), **self._series(series)}
+            return {**self._study_of(row.study), **self._series_attributes(row)}
+        series = row.series
+        return {**self._instance_attributes(row), **self._study_of(series.study), **self._series_of(series)}
+
+    def _study_of(self, row: StudyRow) -> dict[str, Any]:
+        found = self._studies.get(row.study_instance_uid)
+        if found is None:
+            found = self._studies[row.study_instance_uid] = self._study_attributes(row)
+            found["0020000D"] = _element("UI", [row.study_instance_uid])
+        return found
+
+    def _series_of(self, row: SeriesRow) -> dict[str, Any]:
+        key = (row.study.study_instance_uid, row.series_instance_uid)
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = self._series_attributes(row)
+            found["0020000E"] = _element("UI", [row.series_instance_uid])
+        return found
 
     def _study_attributes(self, row: StudyRow) -> dict[str, Any]:
         computed = {
             "00080062": _element("UI", row.sop_classes),
-            "00201206": _element("IS", [row.number_of_series]),
-            "00201208": _element("IS", [row.number_of_instances]),
+            "00201206": {"vr": "IS", "Value": [row.number_of_series]},
+            "00201208": {"vr": "IS", "Value": [row.number_of_instances]},
         }
         if row.modalities:
             # Without a modality it is left out: an empty one stops a viewer in wide use (V-10, Z-14).
-            computed["00080061"] = _element("CS", row.modalities)
-        found = self._picked(Level.STUDY, row.attributes, computed)
-        if self._selection.level > Level.STUDY:
-            found["0020000D"] = _element("UI", [row.study_instance_uid])
-        return found
+            computed["00080061"] = {"vr": "CS", "Value": row.modalities}
+        return self._picked(Level.STUDY, row.attributes, computed)
 
     def _series_attributes(self, row: SeriesRow) -> dict[str, Any]:
-        computed = {"00201209": _element("IS", [row.number_of_instances])}
-        found = self._picked(Level.SERIES, row.attributes, computed)
-        if self._selection.level > Level.SERIES:
-            found["0020000E"] = _element("UI", [row.series_instance_uid])
-        return found
+        computed = {"00201209": {"vr": "IS", "Value": [row.number_of_instances]}}
+        return self._picked(Level.SERIES, row.attributes, computed)
 
     def _instance_attributes(self, row: InstanceRow) -> dict[str, Any]:
         computed = {"00083002": _element("UI", self._available(row))}
@@ -280,17 +332,16 @@ class ResultWriter:
 
     def _picked(self, level: Level, stored: bytes, computed: Mapping[str, Any]) -> dict[str, Any]:
         """The attributes of one level that were selected, required ones always."""
-        if not self._selection.needs(level):
+        fields = self._fields.get(level)
+        if fields is None:
             return {}
-        attributes: dict[str, Any] = {**orjson.loads(stored), **computed}
-        tags = self._selection.tags[level]
-        chosen = _textual(attributes) if tags is None else tags & attributes.keys()
-        found = {tag: self._reduced(tag, attributes) for tag in chosen if tag != _CHARACTER_SET}
+        attributes: dict[str, Any] = {**fields.required, **orjson.loads(stored), **computed}
+        tags = _textual(attributes) if fields.tags is None else fields.tags
+        found = {tag: attributes[tag] for tag in tags if tag in attributes}
+        for tag in fields.cut & found.keys():
+            found[tag] = self._reduced(tag, attributes)
         if level == Level.INSTANCE:
             found.update(self._private(attributes))
-        if level in self._selection.shown:
-            for tag, vr in _REQUIRED[level].items():
-                found.setdefault(tag, {"vr": vr})
         return found
 
     def _private(self, attributes: Attributes) -> dict[str, Any]:
@@ -315,13 +366,6 @@ class ResultWriter:
             return attributes[tag]
         return _element("SQ", [_part_of(item, parts) for item in sequence_items(attributes, tag)])
 
-    def _answer(self, row: Row) -> dict[str, Any]:
-        """Where the result can be retrieved, and that it can."""
-        found = {"00081190": {"vr": "UR", "Value": [self._base_url + target_of(row).path]}}
-        if self._selection.level != Level.SERIES:
-            found["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
-        return found
-
 
 def target_of(row: Row) -> Target:
     """What a result names."""
@@ -339,7 +383,11 @@ def _element(vr: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def _textual(attributes: Attributes) -> Iterable[str]:
     """All attributes that are no bulk of bytes: what `includefield=all` means (Q-41)."""
-    return [tag for tag, element in attributes.items() if element.get("vr") not in _BINARY]
+    return [
+        tag
+        for tag, element in attributes.items()
+        if element.get("vr") not in _BINARY and tag != _CHARACTER_SET
+    ]
 
 
 def _part_of(item: Attributes, parts: _Parts) -> dict[str, Any]:
@@ -358,7 +406,7 @@ def _part_of(item: Attributes, parts: _Parts) -> dict[str, Any]:
 REMAINING_CAP = 1000
 
 
-def remaining_warning(remaining: int) -> str:
-    """The sentence of PS3.18 8.3.4.4 on results beyond the answer; remaining: counted up to the cap + 1."""
-    count = str(remaining) if remaining <= REMAINING_CAP else f"at least {REMAINING_CAP}"
-    return f"There are {count} additional results that can be requested"
+def remaining_warning(count: int, *, is_exact: bool) -> str:
+    """The sentence of PS3.18 8.3.4.4 on results beyond the answer: so many, or so many and perhaps more."""
+    number = str(count) if is_exact else f"at least {count}"
+    return f"There are {number} additional results that can be requested"

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.content_coding import CODINGS
-from dicomweb.archive.search import find, results
+from dicomweb.archive.search import find, results, short_results
 from dicomweb.protocol.negotiate import Resource, document
 from dicomweb.protocol.next_page import next_page_header
 from dicomweb.protocol.packing import packing_of
@@ -51,21 +51,27 @@ async def _search(request: Request, level: Level) -> Response | Streamed:
         series_instance_uid=target.series,
     )
     answer = await find(archive, query)
-    base, coding = base_url(request), content_coding(request, CODINGS)
-    # HEAD and GET have one boundary, as they have one Content-Type.
-    packing = packing_of(form, repr((request.url.path, request.url.query, answer.ids)))
+    base = base_url(request)
     headers = {
         "Cache-Control": "private, no-cache",
         "Vary": "Accept, Accept-Encoding",
         **warning_headers(base, answer.warnings),
     }
-    if answer.next_offset is not None:
-        headers |= next_page_header(request.scope["query_string"], answer.next_offset)
+    if answer.following is not None:
+        headers |= next_page_header(request.scope["query_string"], answer.following)
+    if not answer.count:
+        return Response(status_code=204, headers=headers)
+    coding = content_coding(request, CODINGS)
+    # HEAD and GET have one boundary, as they have one Content-Type.
+    packing = packing_of(form, f"{request.scope['path']}?{request.scope['query_string']!r}{answer.key}")
     coded = {**headers, "Content-Type": packing.content_type}
     if coding != "identity":
         coded["Content-Encoding"] = coding
+    if answer.rows:
+        body = await short_results(answer, packing=packing, base=base, coding=coding)
+        return Response(body, headers=coded)
     pieces = results(archive, answer, packing=packing, base=base, coding=coding)
-    return await _answer(pieces, len(answer.ids), headers, coded)
+    return await _answer(pieces, answer.count, headers, coded)
 
 
 async def _answer(

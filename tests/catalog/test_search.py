@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset
 from dicomweb.catalog.columns import BlobPlace, decompress, new_instance, series_columns, study_columns
 from dicomweb.catalog.instances import add_instances
 from dicomweb.catalog.pool import Pool, connection, create_pool
-from dicomweb.catalog.search import SearchBudget, find_matches, read_rows
+from dicomweb.catalog.search import SearchBudget, find_matches, find_page, read_rows
 from dicomweb.catalog.search_columns import Arguments, conditions
 from dicomweb.catalog.search_statements import matching_statement
 from dicomweb.dicom.part10 import scan
@@ -71,7 +71,7 @@ class Catalog:
         page: int = 1000,
         budget: SearchBudget = BUDGET,
     ) -> tuple[list[dict[str, Any]], int]:
-        """The results as JSON and how many are known to remain."""
+        """The results as JSON and how many are known to remain; a short page is the same either way."""
         parsed = parse_search(query.encode(), level, study_instance_uid=study, series_instance_uid=series)
         limit = page if parsed.limit is None else min(parsed.limit, page)
         selection = select(parsed)
@@ -80,7 +80,12 @@ class Catalog:
         async def ask() -> tuple[list[dict[str, Any]], int]:
             found = await find_matches(self.pool, TENANT, parsed, page=limit, budget=budget)
             rows = await read_rows(self.pool, selection, found.ids)
-            return [orjson.loads(writer.write(row)) for row in rows], found.remaining
+            results = [orjson.loads(writer.write(row)) for row in rows]
+            short = await find_page(self.pool, TENANT, parsed, selection, page=limit, budget=budget)
+            if short is not None:
+                assert [orjson.loads(writer.write(row)) for row in short.rows] == results
+                assert short.remaining == found.remaining
+            return results, found.remaining.count
 
         return self.run(ask)
 

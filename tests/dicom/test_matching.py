@@ -84,8 +84,8 @@ def test_no_name_has_no_columns(empty: object) -> None:
     assert name_groups(empty) == (None, None)
 
 
-def test_a_name_without_alphabetic_group_has_its_others() -> None:
-    assert name_groups({"Ideographic": "山田"}) == (None, "\n山田\n\t山田\t")
+def test_a_name_without_alphabetic_group_begins_with_the_next() -> None:
+    assert name_groups({"Ideographic": "山田"}) == ("山田", "\n山田\n\t山田\t")
 
 
 @given(st.text())

@@ -9,7 +9,6 @@ import pytest
 
 from dicomweb.protocol.search_query import Level, parse_search
 from dicomweb.protocol.search_response import (
-    REMAINING_CAP,
     InstanceRow,
     ResultWriter,
     Row,
@@ -114,8 +113,7 @@ def test_attributes_have_their_level(tag: int, level: Level) -> None:
     assert home_level(tag) == level
 
 
-def test_what_remains_is_exact_up_to_the_cap() -> None:
-    assert remaining_warning(7) == "There are 7 additional results that can be requested"
-    assert remaining_warning(REMAINING_CAP) == "There are 1000 additional results that can be requested"
-    beyond = remaining_warning(REMAINING_CAP + 1)
-    assert beyond == "There are at least 1000 additional results that can be requested"
+def test_what_remains_is_told_as_far_as_it_is_known() -> None:
+    exact, more = remaining_warning(7, is_exact=True), remaining_warning(1000, is_exact=False)
+    assert exact == "There are 7 additional results that can be requested"
+    assert more == "There are at least 1000 additional results that can be requested"

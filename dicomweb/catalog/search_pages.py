@@ -1,0 +1,160 @@
+"""One page of a search in one statement: its rows, in order, and how many matches are known: pure.
+
+Ids are found first, thin, where it can be in an index that runs in the order of answers and holds all they
+are found by; the rows of the page are joined to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicomweb.catalog.search_columns import Arguments, conditions
+from dicomweb.catalog.search_names import name_ranges, named_studies
+from dicomweb.catalog.search_statements import (
+    STUDY_ORDER,
+    Statement,
+    after_ranges,
+    matching_ids,
+    plan_of,
+)
+from dicomweb.protocol.next_page import StudyPlace
+from dicomweb.protocol.search_key import TextIs, Within
+from dicomweb.protocol.search_query import Key, Level, SearchQuery
+from dicomweb.protocol.search_response import REMAINING_CAP, Selection, home_level
+
+# Rows that are read by the statement that finds them. Longer answers are read while they are written.
+SHORT_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PageStatement:
+    """A statement with columns `known`, `counted`, and those of a row; one line for each row of the page.
+
+    known: matches that were found, on the page and beyond it. counted: whether it looked for as many as are
+    counted; else it stops at the first one beyond the page.
+    planned_once: whether the best plan is the same whatever is looked for.
+    """
+
+    sql: str
+    arguments: tuple[object, ...]
+    planned_once: bool
+
+
+def page_statement(query: SearchQuery, selection: Selection, tenant_id: int, *, page: int) -> PageStatement:
+    """The first rows of a page, SHORT_PAGE at most, of a query whose keys all have columns."""
+    arguments = Arguments()
+    ranges = name_ranges(query)
+    if ranges:
+        found = named_studies(query, ranges, tenant_id, arguments, page=page)
+    else:
+        counted = not _is_broad(query)
+        limit = page + 1 + (REMAINING_CAP if counted else 0)
+        ids = matching_ids(query, tenant_id, arguments, limit=limit)
+        found = f"SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {counted} AS counted"
+    shown = arguments.add(min(page, SHORT_PAGE), "::int")
+    sql = f"""
+        WITH found AS MATERIALIZED ({found})
+        SELECT coalesce(found.at_least, cardinality(found.ids)) AS known, found.counted,
+               {_columns(query.level, selection)}
+          FROM found, unnest(found.ids[:{shown}]) WITH ORDINALITY AS page (id, place)
+               {_JOINS[query.level]}
+         ORDER BY page.place
+    """  # noqa: S608
+    return PageStatement(sql, tuple(arguments.values), bool(ranges) or _is_planned_once(query))
+
+
+# --- columns ---------------------------------------------------------------------------------------
+
+_JOINS = {
+    Level.STUDY: "JOIN study ON study.id = page.id",
+    Level.SERIES: "JOIN series ON series.id = page.id JOIN study ON study.id = series.study_row",
+    Level.INSTANCE: (
+        "JOIN instance ON instance.id = page.id JOIN series ON series.id = instance.series_row"
+        " JOIN study ON study.id = series.study_row"
+    ),
+}
+# In the order of the fields of StudyRow, SeriesRow (without its study) and InstanceRow (without its series).
+_COLUMNS = {
+    Level.STUDY: (
+        "study.study_instance_uid, study.modalities, study.sop_classes, study.number_of_series,"
+        " study.number_of_instances, study.attributes, study.started_from"
+    ),
+    Level.SERIES: "series.series_instance_uid, series.number_of_instances, series.attributes",
+    Level.INSTANCE: (
+        "instance.sop_instance_uid, instance.transfer_syntax_uid, instance.attributes, NULL,"
+        " instance.sop_class_uid, instance.pixel_layout"
+    ),
+}
+# Of a level that only its UID is sent of: the same fields, empty.
+_UID_ONLY = {
+    Level.STUDY: "study.study_instance_uid, '{}'::text[], '{}'::text[], 0, 0, '{}'::bytea, NULL::bigint",
+    Level.SERIES: "series.series_instance_uid, 0, '{}'::bytea",
+}
+
+
+def _columns(level: Level, selection: Selection) -> str:
+    return ", ".join(
+        _COLUMNS[one] if one == level or selection.needs(one) else _UID_ONLY[one]
+        for one in Level
+        if one <= level
+    )
+
+
+# --- plans and counts ------------------------------------------------------------------------------
+
+# Keys of studies that stand in an index together with the order of answers.
+_STUDY_UID, _STUDY_DATE = 0x0020000D, 0x00080020
+_ORDERED = (0x00100020, 0x00080050)
+# Keys that many studies share, and no index holds in the order of answers.
+_BROAD = frozenset([0x00080030, 0x00080061, 0x00080062, 0x00100040, 0x00201206, 0x00201208])
+
+
+def _is_planned_once(query: SearchQuery) -> bool:
+    """Whether an index gives the page in order, or the path says in which study to look."""
+    if query.level > Level.STUDY:
+        return bool(query.study_instance_uid)
+    return all(map(_is_ordered, query.keys))
+
+
+def _is_ordered(key: Key) -> bool:
+    match key.test:
+        case Within():
+            return key.path == (_STUDY_DATE,)
+        case TextIs(values=(_,)):
+            return key.path[0] in _ORDERED or key.path == (_STUDY_UID,)
+        case TextIs():
+            return key.path == (_STUDY_UID,)
+    return False
+
+
+def _is_broad(query: SearchQuery) -> bool:
+    """Whether counting on would look at very many studies: the page alone is cheap, since many match."""
+    levels = {home_level(key.path[0]) for key in query.keys}
+    return query.level == Level.STUDY == max(levels, default=None) and any(
+        key.path[0] in _BROAD for key in query.keys
+    )
+
+
+# Studies that are looked at for the count of what remains, where `counted` is not set.
+COUNTED_STUDIES = 1000
+
+
+def remaining_statement(query: SearchQuery, tenant_id: int, last: StudyPlace) -> Statement:
+    """Of the studies that follow the last one of a page: how many match, and how many were looked at.
+
+    Both are counts of at most COUNTED_STUDIES of those with a date, and as many of those without.
+    """
+    arguments = Arguments()
+    tenant, most = arguments.add(tenant_id), arguments.add(COUNTED_STUDIES, "::bigint")
+    dates = [key for key in query.keys if key.path == (_STUDY_DATE,)]
+    walked = [f"study.tenant_id = {tenant}", *conditions(dates, arguments)]
+    parts = [
+        f"(SELECT * FROM study WHERE {' AND '.join([*walked, one])} ORDER BY {STUDY_ORDER} LIMIT {most})"  # noqa: S608
+        for one in after_ranges(last, arguments)
+    ]
+    matches = " AND ".join(conditions(plan_of(query).declared[Level.STUDY], arguments))
+    sql = (
+        f"SELECT count(*) FILTER (WHERE {matches}), count(*)"  # noqa: S608
+        f" FROM ({' UNION ALL '.join(parts)}) AS study"
+    )
+    return Statement(sql, tuple(arguments.values))
