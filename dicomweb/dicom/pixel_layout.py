@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import orjson
 
@@ -53,7 +53,7 @@ class PixelLayout:
 
     def to_json(self) -> bytes:
         """The catalog's form of the layout."""
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(self)
 
     @classmethod
     def from_json(cls, text: bytes) -> PixelLayout:

@@ -354,3 +354,39 @@ def test_thousands_of_frames_fit_the_limit() -> None:
     )
     data = START + explicit(0x52009230, b"SQ", item(groups) * 30_000, length=UNDEFINED) + END
     assert len(scan([data]).attributes["52009230"]["Value"]) == 30_000
+
+
+# --- values that came before
+
+
+def test_a_value_that_came_before_is_read_by_its_own_character_set_byte_order_and_vr() -> None:
+    text, number = bytes((0xC3, 0xBC)), b"\x01\x02"
+    latin, utf8 = explicit(0x00080005, b"CS", b"ISO_IR 100"), explicit(0x00080005, b"CS", b"ISO_IR 192")
+    study = explicit(0x00081030, b"LO", text)
+    for _ in range(2):
+        assert read(START + latin + study)[0]["00081030"]["Value"] == ["\u00c3\u00bc"]
+        assert read(START + utf8 + study)[0]["00081030"]["Value"] == ["\u00fc"]
+        assert read(START + explicit(0x00280010, b"US", number))[0]["00280010"]["Value"] == [0x0201]
+        assert read(START + explicit(0x00280010, b"SS", number))[0]["00280010"]["vr"] == "SS"
+        big = explicit(0x00280010, b"US", number, order=">")
+        assert read(BIG_ENDIAN_START + big)[0]["00280010"]["Value"] == [0x0102]
+
+
+def test_more_different_values_than_are_kept_are_each_read_right() -> None:
+    values = [f"{number:>16}".encode() for number in range(9000)]
+    data = b"".join(explicit(0x00091000 + at, b"LO", value) for at, value in enumerate(values))
+    for _ in range(2):
+        attributes, _scanned = read(START + data)
+        assert [attributes[f"{0x00091000 + at:08X}"]["Value"] for at in range(9000)] == [
+            [value.decode()] for value in values
+        ]
+
+
+def test_values_that_came_before_count_against_the_memory_of_each_data_set() -> None:
+    data = START + b"".join(
+        explicit(0x00091000 + at, b"LO", b"a\\b\\c\\d\\e\\f\\g\\h\\i\\") for at in range(100)
+    )
+    assert len(read(data, dataset_bytes=200_000)[0]) > 100
+    for _ in range(2):
+        with pytest.raises(InvalidDicom, match="larger than the configured limit"):
+            read(data, dataset_bytes=50_000)
