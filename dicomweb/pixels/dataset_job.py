@@ -15,6 +15,7 @@ from dicomweb.dicom.encapsulation import read_fragments
 from dicomweb.dicom.explicit import explicit_elements
 from dicomweb.dicom.fragments import ITEM_HEADER, first_item, fragment, tables_of
 from dicomweb.dicom.pixel_layout import PixelLayout
+from dicomweb.dicom.splice import spliced
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from dicomweb.dicom.window import CutOff, Window
 from dicomweb.errors import DecodeFailed, InvalidDicom
@@ -132,6 +133,10 @@ def _explicit(
     after_pixels: bool = False,
 ) -> bytes:
     syntax = TRANSFER_SYNTAXES[source_uid]
+    if syntax.explicit and syntax.little and not after_pixels:
+        found = spliced(elements, changes)
+        if found is not None:
+            return found
     return b"".join(
         explicit_elements(
             [elements],

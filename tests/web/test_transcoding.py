@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from pydicom.encaps import generate_frames
 
+from dicomweb.archive import single_frame
 from dicomweb.dicom import fragments
 from dicomweb.dicom.transfer_syntax import (
     DEFLATED_EXPLICIT_LITTLE,
@@ -150,6 +151,27 @@ def test_every_stored_syntax_can_be_encoded(client: Client, syntax: str) -> None
     )
     assert headers["content-type"] == f"image/jls; transfer-syntax={JLS}"
     assert imagecodecs.jpegls_decode(frame).tobytes() == pixels[2 * 280 :]
+
+
+@pytest.mark.parametrize("stored_as", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG, RLE_LOSSLESS, JPEG])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_one_frame_in_one_piece_is_what_it_is_frame_by_frame(
+    client: Client, monkeypatch: pytest.MonkeyPatch, stored_as: str, bits: int
+) -> None:
+    """A long object of one frame goes another way through the archive than a short one."""
+    options: dict[str, Any] = {"rows": 16, "columns": 16, "bits_allocated": bits}
+    if stored_as == JPEG:
+        if bits == 16:
+            pytest.skip("baseline JPEG has 8 bits")
+        options["codestreams"] = [bytes(imagecodecs.jpeg8_encode(np.zeros((16, 16), np.uint8)))]
+    elif stored_as == RLE_LOSSLESS:
+        plain = stored(client, **options)
+        options["codestreams"] = frames_of(got(client, plain, RLE_LOSSLESS))
+    path = stored(client, transfer_syntax_uid=stored_as, **options)
+    syntaxes = [EXPLICIT_LITTLE, JLS, J2K, RLE_LOSSLESS, DEFLATED_FRAMES, *([JPEG] if bits == 8 else [])]
+    short = [got(client, path, syntax) for syntax in syntaxes]
+    monkeypatch.setattr(single_frame, "_MOST_BYTES", 0)
+    assert [got(client, path, syntax) for syntax in syntaxes] == short
 
 
 def test_a_frame_is_what_the_instance_holds(client: Client) -> None:

@@ -96,15 +96,30 @@ def by_value(words: Pixels, function: Callable[[Pixels], NDArray[np.uint8]]) -> 
     """
     flat = words.reshape(-1)
     if words.dtype.kind == "u" and words.dtype.itemsize <= 2 and flat.size > 1 << 12:
-        every = np.arange(1 << (8 * words.dtype.itemsize)).astype(words.dtype)
-        table = function(every)
-        function = table.__getitem__
+        function = _tabled(flat, function)
     first = function(flat[:_BAND])
+    if flat.size <= _BAND:
+        return first.reshape(*words.shape, *first.shape[1:])
     shown = np.empty((flat.size, *first.shape[1:]), np.uint8)
     shown[:_BAND] = first
     for start in range(_BAND, flat.size, _BAND):
         shown[start : start + _BAND] = function(flat[start : start + _BAND])
     return shown.reshape(*words.shape, *shown.shape[1:])
+
+
+def _tabled(
+    words: Pixels, function: Callable[[Pixels], NDArray[np.uint8]]
+) -> Callable[[Pixels], NDArray[np.uint8]]:
+    """The same function by a table of the values from the lowest to the highest there is: most scanners use a
+    sixteenth of what a word holds. Of negative numbers the words are high ones: both ways are tried."""
+    low, high = int(words.min()), int(words.max())
+    signed = words.view(words.dtype.str.replace("u", "i"))
+    lowest, highest = int(signed.min()), int(signed.max())
+    if highest - lowest < high - low:
+        low, high = lowest, highest
+    table = function(np.arange(low, high + 1).astype(words.dtype))
+    first = np.array(low).astype(words.dtype)
+    return lambda some: np.take(table, some - first, axis=0) if first else np.take(table, some, axis=0)
 
 
 def grayscale(

@@ -28,9 +28,10 @@ def overlay_masks(
 ) -> Iterator[tuple[str, Mask]]:
     """(group, pixels that are set) of each overlay plane of a frame. words: as words_of gives them."""
     for group in GROUPS:
-        mask = overlay_mask(words, layout, values, group, frame_index)
-        if mask is not None:
-            yield group, mask
+        if f"{group}3000" in values or f"{group}0102" in values:
+            mask = overlay_mask(words, layout, values, group, frame_index)
+            if mask is not None:
+                yield group, mask
 
 
 def overlay_mask(

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
 
 from dicomweb.dicom.picture import LINEAR, LINEAR_EXACT, SIGMOID, Window
+from dicomweb.pixels.rendering.grayscale import by_value
 from dicomweb.pixels.rendering.window import windowed
 from tests.pixels.rendering.drawing import drawn
 
@@ -226,3 +227,22 @@ def test_windows_that_make_no_sense_are_passed_over() -> None:
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     attributes = {"WindowCenter": [50, "", 128], "WindowWidth": [0, 7, 256]}
     assert np.abs(drawn(**_image(pixels, attributes=attributes)).astype(int) - pixels).max() <= 1
+
+
+@given(
+    low=st.integers(-40000, 40000),
+    spread=st.integers(0, 70000),
+    word=st.sampled_from(["<u1", "<u2", "<u4"]),
+    colour=st.booleans(),
+)
+def test_a_table_gives_what_the_function_gives(low: int, spread: int, word: str, colour: bool) -> None:
+    """Whatever part of their range the words use, and whichever sign they are meant with."""
+    words = (low + np.random.default_rng(spread).integers(0, spread + 1, 5000)).astype(word).reshape(50, 100)
+
+    def function(some: NDArray[Any]) -> NDArray[np.uint8]:
+        levels = (some * 7 + 3 & 0xFF).astype(np.uint8)
+        return np.stack([levels, levels ^ 1, levels ^ 2], axis=-1) if colour else levels
+
+    shown = by_value(words, function)
+    assert shown.shape == ((50, 100, 3) if colour else (50, 100))
+    assert np.array_equal(shown, function(words))
