@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,10 +16,10 @@ from dicomweb.errors import TooLarge, Unavailable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    _Connections: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    _Lent: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    _Lender: TypeAlias = asyncpg.Pool[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
-    _Connections = asyncpg.Pool
 
 # Of one server process. Requests that find all of them busy wait up to _ACQUIRE_SECONDS.
 _SEARCH_CONNECTIONS = 4
@@ -33,6 +33,8 @@ _SEARCH_SECONDS = 30.0
 _LOOKUP_SECONDS = 10.0
 # For the server to say that it gave up a statement; a connection that hears nothing is thrown away.
 _RELEASE_SECONDS = 2.0
+# Lent again and again; the driver closes those of the others that nobody needs any more.
+_KEPT = 2
 # A plan that was made when the tables were small is made anew after this time, statistics or not.
 _PLAN_SECONDS = 60
 
@@ -61,12 +63,55 @@ _INDEX_SESSION = _SESSION | {
 }
 
 
+class Connections:
+    """Connections of one kind. asyncpg opens them, and mends what comes back broken; what comes back well is
+    lent again as it is: its return to asyncpg's pool takes as long as a lookup."""
+
+    def __init__(self, lender: _Lender) -> None:
+        self._lender = lender
+        self._kept: list[_Lent] = []
+        self._waiting = 0
+
+    async def lend(self) -> _Lent:
+        """A connection, as soon as there is one. Raises what asyncpg raises."""
+        while self._kept:
+            db = self._kept.pop()
+            if _is_idle(db):
+                return db
+            await self._lender.release(db)
+        self._waiting += 1
+        try:
+            return await self._lender.acquire(timeout=_ACQUIRE_SECONDS)
+        finally:
+            self._waiting -= 1
+
+    async def take_back(self, db: _Lent, *, well: bool) -> None:
+        """A connection that is needed no more. well: nothing went wrong with it."""
+        if well and not self._waiting and len(self._kept) < _KEPT and _is_idle(db):
+            self._kept.append(db)
+        else:
+            await self._lender.release(db, timeout=_RELEASE_SECONDS)
+
+    async def close(self) -> None:
+        """Wait for those that are lent, then close."""
+        while self._kept:
+            await self._lender.release(self._kept.pop())
+        await self._lender.close()
+
+
+def _is_idle(db: _Lent) -> bool:
+    try:
+        return not db.is_closed() and not db.is_in_transaction()
+    except asyncpg.InterfaceError:  # the database ended it, and asyncpg has taken it back
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """The connections of one process: for searches, planned each time, and for all else, planned once."""
 
-    searches: _Connections
-    indexed: _Connections
+    searches: Connections
+    indexed: Connections
 
     async def close(self) -> None:
         """Wait for what is under way, then close."""
@@ -93,8 +138,8 @@ async def create_pool(url: str, *, search_seconds: float = 0.0) -> Pool:
         return Pool(searches, await _connections(url, _INDEX_CONNECTIONS, _INDEX_SESSION, _WRITE_SECONDS))
 
 
-async def _connections(url: str, size: int, session: dict[str, str], seconds: float) -> _Connections:
-    return await asyncpg.create_pool(
+async def _connections(url: str, size: int, session: dict[str, str], seconds: float) -> Connections:
+    lender = await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=size,
@@ -104,45 +149,42 @@ async def _connections(url: str, size: int, session: dict[str, str], seconds: fl
         reset=_keep_session,
         max_cached_statement_lifetime=_PLAN_SECONDS,
     )
+    return Connections(lender)
 
 
 async def _keep_session(_db: Connection) -> None:
     """Saves a round trip: there is nothing to undo, since no one changes the session."""
 
 
-@asynccontextmanager
-async def connection(pool: Pool) -> AsyncIterator[Connection]:
+def connection(pool: Pool) -> AbstractAsyncContextManager[Connection]:
     """A connection for searches; database errors inside become Unavailable."""
-    async with _acquired(pool.searches) as db:
-        yield db
+    return _lent(pool.searches)
 
 
-@asynccontextmanager
-async def indexed_connection(pool: Pool) -> AsyncIterator[Connection]:
+def indexed_connection(pool: Pool) -> AbstractAsyncContextManager[Connection]:
     """A connection for statements that go by index; database errors inside become Unavailable."""
-    async with _acquired(pool.indexed) as db:
-        yield db
+    return _lent(pool.indexed)
 
 
-@asynccontextmanager
-async def lookup_connection(pool: Pool, *, large: bool = False) -> AsyncIterator[Connection]:
+def lookup_connection(pool: Pool, *, large: bool = False) -> AbstractAsyncContextManager[Connection]:
     """As indexed_connection, for what only reads: not for long. large: it reads all rows of a study."""
-    async with _acquired(pool.indexed, _SEARCH_SECONDS if large else _LOOKUP_SECONDS) as db:
-        yield db
+    return _lent(pool.indexed, _SEARCH_SECONDS if large else _LOOKUP_SECONDS)
 
 
 @asynccontextmanager
-async def _acquired(connections: _Connections, seconds: float | None = None) -> AsyncIterator[Connection]:
+async def _lent(connections: Connections, seconds: float | None = None) -> AsyncIterator[Connection]:
     with database_errors():
-        db = await connections.acquire(timeout=_ACQUIRE_SECONDS)
+        db = await connections.lend()
+        well = False
         try:
             async with asyncio.timeout(seconds):
                 yield db
+            well = True
         except (asyncpg.InternalClientError, TimeoutError):
             db.terminate()
             raise
         finally:
-            await connections.release(db, timeout=_RELEASE_SECONDS)
+            await connections.take_back(db, well=well)
 
 
 @contextmanager

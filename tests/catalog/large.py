@@ -63,8 +63,8 @@ async def load(pool: Pool, studies: int) -> None:
 
 async def touched(pool: Pool) -> int:
     """Counters of all sessions so far; those of the idle ones are flushed first."""
-    for connections in (pool.indexed, pool.searches):
-        async with connections.acquire() as db:
+    for lent in (indexed_connection(pool), connection(pool)):
+        async with lent as db:
             await db.execute("SELECT pg_stat_force_next_flush()")
             await db.execute("SELECT 1")
     async with indexed_connection(pool) as db:
