@@ -30,11 +30,13 @@ class Server:
 
 
 @contextmanager
-def archive_server(data: Path, *options: str) -> Iterator[Server]:
-    """`dicomweb serve` on a free port with a fresh data directory. options: further flags."""
+def archive_server(data: Path, *options: str, **settings: str) -> Iterator[Server]:
+    """`dicomweb serve` on a free port with a fresh data directory. options: further flags. settings: those
+    that have no flag."""
     log = data.with_suffix(".log")
     command = [sys.executable, "-m", "dicomweb.cli", "serve", "--data", str(data), "--port", "0", *options]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DICOMWEB_")}
+    environment |= {f"DICOMWEB_{name.upper()}": value for name, value in settings.items()}
     with _running(command, log, environment) as process:
         ready = re.compile(r"DICOMweb archive ready: (http://\S+/dicomweb)")
         base = _wait(process, log, lambda: _found(ready, log))

@@ -15,13 +15,13 @@ from dicomweb.dicom.target import Target
 from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE, HTJ2K_RPCL
 from dicomweb.errors import NotAcceptable
 from dicomweb.pixels.codecs import DECODABLE, decoded_length
+from dicomweb.pixels.reduced import has_small_versions
 from dicomweb.pixels.resolution_levels import halved, levels_of
 from dicomweb.protocol.negotiate import Acceptable, Chosen, Stored, negotiate
 from dicomweb.protocol.reduction import REDUCE
 
 # Nearly always a small picture is in what is read first, beside the header that says where it ends.
 _FIRST_READ = 64 << 10
-_PALETTE = "PALETTE COLOR"
 
 
 async def plan_reduced(
@@ -77,11 +77,8 @@ class _Reader(FrameReader):
 
     async def _cut(self, number: int) -> bytes | None:
         """The smaller codestream that the stored one begins with, where it is of that kind."""
-        if (
-            self._source.transfer_syntax_uid != HTJ2K_RPCL
-            or self._layout.photometric_interpretation == _PALETTE
-        ):
-            return None  # means of palette indices mean nothing
+        if self._source.transfer_syntax_uid != HTJ2K_RPCL or not has_small_versions(self._layout):
+            return None
         beginning = await self.beginning(number, _FIRST_READ)
         levels = levels_of(beginning)
         if levels is None or levels.halvings < self._halvings:

@@ -30,13 +30,14 @@ _MOST_OF_JPEG = 3  # blocks of 8 shrink to 1
 def decode_reduced(
     codestream: bytes, layout: PixelLayout, transfer_syntax_uid: str, halvings: int
 ) -> tuple[bytes, PixelLayout] | None:
-    """A native frame halved so often, or less often where the codestream has no more, and its layout.
+    """A native frame halved so often, or less often where the codestream has no more, and its layout. Not at
+    all: as it is, but values that overshoot their range, as they do in small versions, do not wrap around.
 
     Sides are rounded up; colour is by pixel. None where such a frame can only be decoded whole: it then
     goes to codecs.decode_frame. Raises DecodeFailed.
     """
     decode = _DECODERS.get(transfer_syntax_uid)
-    if decode is None or halvings < 1 or layout.bits_allocated not in (8, 16):
+    if decode is None or layout.bits_allocated not in (8, 16):
         return None
     header = probe(codestream, transfer_syntax_uid)
     assert header is not None  # every codec in the table has a header reader
@@ -50,6 +51,16 @@ def decode_reduced(
     if pixels is None or not _has_shape(pixels, layout):
         return None
     return _native(pixels, layout, decoded_layout(layout, transfer_syntax_uid, header))
+
+
+def has_small_versions(layout: PixelLayout) -> bool:
+    """Whether what a wavelet or a JPEG block shrinks to is a picture that can be read here: not of indices or
+    single bits, whose means mean nothing."""
+    return (
+        layout.bits_allocated in (8, 16)
+        and layout.photometric_interpretation != "PALETTE COLOR"
+        and (layout.samples_per_pixel == 1 or layout.bits_allocated == 8)
+    )
 
 
 def _has_shape(pixels: Pixels, layout: PixelLayout) -> bool:

@@ -14,7 +14,7 @@ from dicomweb.dicom.transfer_syntax import EXPLICIT_LITTLE
 from dicomweb.pixels.codecs import decode_frame
 from dicomweb.pixels.codestream import probe
 from dicomweb.pixels.encoders import encode_frame, pixels_of
-from dicomweb.pixels.reduced import decode_reduced
+from dicomweb.pixels.reduced import decode_reduced, has_small_versions
 from dicomweb.pixels.transcode import decoded_layout
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def reduce_frame(frame: bytes, layout: PixelLayout, source_uid: str, target_uid:
 def _at_size(frame: bytes, layout: PixelLayout, source_uid: str, halvings: int) -> tuple[bytes, PixelLayout]:
     if not layout.encapsulated:
         return _halved(frame, layout, halvings)
-    reducible = layout.photometric_interpretation != _PALETTE
-    reduced = decode_reduced(frame, layout, source_uid, halvings) if reducible else None
+    small = has_small_versions(layout)
+    reduced = decode_reduced(frame, layout, source_uid, halvings) if small else None
     if reduced is None:
         header = probe(frame, source_uid)
         reduced = decode_frame(frame, layout, source_uid), decoded_layout(layout, source_uid, header)

@@ -36,7 +36,7 @@ def stored(client: Client, uid: str, **options: Any) -> str:
     options |= {"rows": SIDE, "columns": SIDE, "frames": FRAMES, "bits_stored": 12}
     options |= {"sop_class_uid": MULTIFRAME_GRAYSCALE_WORD, "transfer_syntax_uid": uid}
     if uid in (EXPLICIT_LITTLE, EXPLICIT_BIG):
-        options["pixels"] = b"".join(NATIVE)
+        options.setdefault("pixels", b"".join(NATIVE))
     elif "codestreams" not in options:
         options["codestreams"] = [encode_frame(frame, LAYOUT, uid) for frame in NATIVE]
     data = make_instance(**options)
@@ -116,6 +116,23 @@ def test_frames_come_smaller(client: Client, path: str, halvings: int) -> None:
     assert pixels.astype("<u2").tobytes() == native.content
     expected = np.frombuffer(NATIVE[1], "<u2").reshape(SIDE, SIDE)[:: 1 << halvings, :: 1 << halvings]
     assert np.abs(pixels.astype(int) - expected).mean() < 8 << halvings
+
+
+@pytest.mark.parametrize("uid", STORED)
+def test_what_overshoots_black_and_white_does_not_wrap_around(client: Client, uid: str) -> None:
+    """Wavelets do at edges; as unsigned words, a little below black would be white."""
+    bars = np.where(np.arange(SIDE) // 25 % 2, 4095, 0) * np.ones((SIDE, 1))
+    frame = bars.astype("<u2").tobytes()
+    native = uid in (EXPLICIT_LITTLE, EXPLICIT_BIG)
+    form = (
+        {"pixels": frame * FRAMES} if native else {"codestreams": [encode_frame(frame, LAYOUT, uid)] * FRAMES}
+    )
+    path = stored(client, uid, **form)
+    for halvings in (1, 2):
+        answer = whole(client, f"{path}/frames/1?reduce={halvings}", OCTETS)
+        small = np.frombuffer(answer.content, "<u2").reshape(SIDE >> halvings, -1)
+        assert small.max() <= 4095
+        assert np.abs(small.astype(float) - bars[:: 1 << halvings, :: 1 << halvings]).mean() < 400
 
 
 def test_smaller_frames_of_a_list_come_in_its_order(client: Client, path: str) -> None:
