@@ -9,20 +9,47 @@ from dataclasses import dataclass
 import zstandard
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.content_coding import coded, coder_of
-from dicomweb.archive.kept_answers import kept
+from dicomweb.archive.content_coding import Coder, coded, coded_here, coder_of
+from dicomweb.archive.kept_answers import Copying, Written, keeping, keeps, kept, whole
+from dicomweb.archive.reading import Resumed, close, closing
+from dicomweb.catalog import metadata as stored_metadata
 from dicomweb.catalog.lookup import Contents, contents
-from dicomweb.catalog.metadata import metadata_pages
+from dicomweb.catalog.metadata import Version, metadata_pages
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.metadata_filter import MetadataFilter
 from dicomweb.protocol.packing import JsonArray, Packing
 
 # A key can stand in the text only as a key: inside a string its quotes would be escaped.
 _BULKDATA_KEY = b'"BulkDataURI":"'
-# Fewer instances cost less than their copy on the disk.
-_WORTH_KEEPING = 50
+# Fewer instances are made about as fast as their copy is read from the disk.
+_WORTH_KEEPING = 16
 # Text of one piece: many small instances, or a part of a large one.
 _PIECE = 256 << 10
+
+_Pages = AsyncIterator[Sequence[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataForm:
+    """How metadata go out.
+
+    base: what the stored BulkDataURI paths are put behind. coding: of content_coding.CODINGS, or IDENTITY.
+    """
+
+    packing: Packing
+    wanted: MetadataFilter
+    base: str
+    coding: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the stored text goes out as it is, but for the base."""
+        return isinstance(self.packing, JsonArray) and self.wanted.changes_nothing
+
+
+async def version_of(archive: Archive, target: Target) -> Version:
+    """What identifies the target's metadata now. Raises NotFound, Gone."""
+    return await stored_metadata.version_of(archive.pool, archive.tenant_id, target)
 
 
 async def contents_of(archive: Archive, target: Target) -> Contents:
@@ -30,52 +57,73 @@ async def contents_of(archive: Archive, target: Target) -> Contents:
     return await contents(archive.pool, archive.tenant_id, target)
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataForm:
-    """How metadata go out.
-
-    base: what the stored BulkDataURI paths are put behind. coding: of content_coding.CODINGS, or identity.
-    version: the entity tag, which names the revision and all of this.
-    """
-
-    packing: Packing
-    wanted: MetadataFilter
-    base: str
-    coding: str
-    version: str
+async def ready_metadata(
+    archive: Archive, target: Target, version: Version, form: MetadataForm
+) -> Written | None:
+    """The answer where the catalog need not be asked again: of one instance, or kept for this version."""
+    if version.only is not None:
+        return await _few(_page([version.only]), 1, form)
+    if version.instances < _WORTH_KEEPING:
+        return None
+    return await kept(archive, _key(target, version, form), form.coding)
 
 
-def metadata_documents(
-    archive: Archive, target: Target, found: Contents, form: MetadataForm
-) -> AsyncIterator[bytes]:
+async def made_metadata(archive: Archive, target: Target, found: Contents, form: MetadataForm) -> Written:
     """The data set of every instance of the target, in W-64 order, packed and content-coded.
 
     found: which instances these are. What took some work is kept ready for the next who asks.
+    Raises Gone, Unavailable, also while it is read.
     """
-    pieces = _documents(archive, target, found, form)
-    if form.coding == "identity" or len(found) < _WORTH_KEEPING:
-        return pieces
-    # A revision is of one database only; with the moment it was made it is of no other.
-    return kept(archive, [target.path, str(found.modified), form.version], pieces)
+    pages = metadata_pages(archive.pool, archive.tenant_id, target, found=found)
+    if len(found) < _WORTH_KEEPING or not keeps(archive):
+        return await _few(pages, len(found), form)
+    key, coder = _key(target, found, form), Copying(form.coding)
+    return Written(keeping(archive, key, form.coding, _documents(pages, form, coder), coder), None)
 
 
-async def _documents(
-    archive: Archive, target: Target, found: Contents, form: MetadataForm
-) -> AsyncIterator[bytes]:
-    """Threads inflate, splice and compress piece by piece; the event loop only moves the result."""
-    packing, wanted, base = form.packing, form.wanted, form.base.encode()
+def _key(target: Target, version: Version | Contents, form: MetadataForm) -> list[str]:
+    """All that decides about the text. A revision is of one database only; with the moment it was made it is
+    of no other."""
+    of_this = f"{version.revision} {version.modified}"
+    return [target.path, of_this, form.base, form.packing.content_type, form.wanted.key]
+
+
+async def _page(page: Sequence[bytes]) -> _Pages:
+    yield page
+
+
+async def _few(pages: _Pages, instances: int, form: MetadataForm) -> Written:
+    """All of them at once where that is little text, so that their length is known."""
+    page = await anext(pages, ())
     coder = coder_of(form.coding)
+    if len(page) == instances and form.is_plain and sum(map(zstandard.frame_content_size, page)) <= _PIECE:
+        await close(pages)
+        texts = [*_texts(page, form, first=True), form.packing.end(empty=not page)]
+        return whole(coder.compress(b"".join(texts)) + coder.flush())
+    return Written(_documents(Resumed(page, pages), form, coder), None)
+
+
+async def _documents(pages: _Pages, form: MetadataForm, coder: Coder) -> AsyncIterator[bytes]:
+    """Piece by piece; what is more than inflated and spliced is made in threads."""
     first = True
-    async for page in metadata_pages(archive.pool, archive.tenant_id, target, found=found):
-        if isinstance(packing, JsonArray) and wanted.changes_nothing:
-            texts = metadata_texts(page, packing.before(first=first), base)
-        else:
-            whole = whole_texts(page, base)
-            texts = packing.packed(whole if wanted.changes_nothing else map(wanted.apply, whole), first=first)
-        async for piece in coded(texts, coder):
-            yield piece
-        first = False
-    yield coder.compress(packing.end(empty=first)) + coder.flush()
+    write = coded_here if form.is_plain else coded
+    async with closing(pages):
+        async for page in pages:
+            pieces = write(_texts(page, form, first=first), coder)
+            async with closing(pieces):
+                async for piece in pieces:
+                    yield piece
+            first = False
+    yield coder.compress(form.packing.end(empty=first)) + coder.flush()
+
+
+def _texts(page: Sequence[bytes], form: MetadataForm, *, first: bool) -> Iterator[bytes]:
+    """What goes out of a page, in pieces. first: no page came before."""
+    packing, wanted, base = form.packing, form.wanted, form.base.encode()
+    if isinstance(packing, JsonArray) and wanted.changes_nothing:
+        return metadata_texts(page, packing.before(first=first), base)
+    texts = whole_texts(page, base)
+    return packing.packed(texts if wanted.changes_nothing else map(wanted.apply, texts), first=first)
 
 
 def whole_texts(page: Sequence[bytes], base: bytes) -> Iterator[bytes]:

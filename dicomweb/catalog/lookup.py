@@ -117,11 +117,11 @@ ONE_INSTANCE = """
     WHERE e.series_instance_uid = $3 AND s.study_instance_uid = $2
 """
 # And from the study downwards.
-_STUDY = """
+ONE_STUDY = """
     FROM (SELECT * FROM study WHERE tenant_id = $1 AND study_instance_uid = $2 LIMIT 1) AS s
 """
-_SERIES = f"""
-    {_STUDY}, LATERAL (
+ONE_SERIES = f"""
+    {ONE_STUDY}, LATERAL (
         SELECT * FROM series WHERE study_row = s.id AND series_instance_uid = $3 LIMIT 1) AS e
 """
 
@@ -267,13 +267,13 @@ _STUDY_CONTENTS = f"""
           FROM series AS e,
                LATERAL (SELECT * FROM instance AS i WHERE i.series_row = e.id AND {CURRENT} OFFSET 0) AS i
          WHERE e.study_row = s.id), s.updated_at
-    {_STUDY}
+    {ONE_STUDY}
 """
 _SERIES_CONTENTS = f"""
     SELECT e.revision, (
         SELECT {_ORDERED_ROWS} FROM instance AS i WHERE i.series_row = e.id AND {CURRENT}),
         e.updated_at
-    {_SERIES}
+    {ONE_SERIES}
 """
 _INSTANCE_CONTENTS = f"SELECT i.revision, int8send(i.id), i.stored_at {ONE_INSTANCE}"
 _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _INSTANCE_CONTENTS}
@@ -282,14 +282,10 @@ _CONTENTS = {"study": _STUDY_CONTENTS, "series": _SERIES_CONTENTS, "instance": _
 async def contents(pool: Pool, tenant_id: int, target: Target) -> Contents:
     """What the target holds now, and its revision, read in one snapshot. Raises NotFound, Gone."""
     async with lookup_connection(pool, large=not target.instance) as db:
-        row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *_uids(target))
+        row = await db.fetchrow(_CONTENTS[target.level], tenant_id, *target.uids)
     if row is None:
         await raise_missing(pool, tenant_id, target)
     return Contents(*row)
-
-
-def _uids(target: Target) -> tuple[str, ...]:
-    return tuple(uid for uid in (target.study, target.series, target.instance) if uid)
 
 
 # --- what is not there -----------------------------------------------------------------------------

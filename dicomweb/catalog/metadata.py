@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dicomweb.catalog.lookup import (
     ONE_INSTANCE,
+    ONE_SERIES,
+    ONE_STUDY,
     SOURCE_COLUMNS,
     SOURCE_FIELDS,
     Contents,
@@ -24,10 +27,13 @@ from dicomweb.catalog.stored_json import read_stored
 from dicomweb.dicom.target import Target
 from dicomweb.errors import NotFound
 
-# Rows held at once while a study is streamed. They can be large (enhanced multi-frame).
-_METADATA_PAGE = 64
-# Stored bytes of metadata held at once, besides one that is longer than its share.
+# Rows held at once while a study is streamed, and stored bytes of them, but for one that is longer.
+_METADATA_PAGE = 256
+_PAGE_BYTES = 1 << 20
+# Stored bytes of metadata that a search holds at once, besides one that is longer than its share.
 METADATA_BYTES = 4 << 20
+# Stored bytes of an instance that come along with its version.
+_SHORT = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +46,48 @@ class BulkdataPlace:
     length: int
 
 
-# What is longer than its share of the page comes without its bytes, and is read by itself. Lengths are known
-# without reading the values.
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What identifies the metadata of a target as they are now.
+
+    modified: when that revision was made. instances: how many there are. only: of one instance, what is
+    stored, unless it is long.
+    """
+
+    revision: int
+    modified: datetime
+    instances: int
+    only: bytes | None = None
+
+
+_VERSION = {
+    "study": f"SELECT s.revision, s.updated_at, s.number_of_instances {ONE_STUDY}",
+    "series": f"SELECT e.revision, e.updated_at, e.number_of_instances {ONE_SERIES}",
+    "instance": f"""
+        SELECT i.revision, i.stored_at, 1, (
+            SELECT metadata FROM instance_metadata
+             WHERE instance_row = i.id AND octet_length(metadata) <= {_SHORT})
+        {ONE_INSTANCE}
+    """,
+}
+
+
+async def version_of(pool: Pool, tenant_id: int, target: Target) -> Version:
+    """The version of the target's metadata, by one index lookup a level. Raises NotFound, Gone."""
+    async with lookup_connection(pool) as db:
+        row = await db.fetchrow(_VERSION[target.level], tenant_id, *target.uids)
+    if row is None:
+        await raise_missing(pool, tenant_id, target)
+    return Version(*row)
+
+
+# From the first row on as many as are not too long together. Lengths are known without reading the values.
 _METADATA = """
-    SELECT instance_row, CASE WHEN octet_length(metadata) <= $2 THEN metadata END
-      FROM instance_metadata WHERE instance_row = ANY ($1::bigint[])
+    SELECT CASE WHEN n.position = 1 OR sum(octet_length(m.metadata)) OVER (ORDER BY n.position) <= $2
+                THEN m.metadata END
+      FROM unnest($1::bigint[]) WITH ORDINALITY AS n (instance_row, position)
+      JOIN instance_metadata AS m ON m.instance_row = n.instance_row
+     ORDER BY n.position
 """
 _ONE_METADATA = "SELECT metadata FROM instance_metadata WHERE instance_row = $1"
 _BULKDATA = f"""
@@ -64,26 +107,16 @@ async def metadata_pages(
     """
     found = found or await contents(pool, tenant_id, target)
     for rows in found.pages(_METADATA_PAGE):
-        async with lookup_connection(pool) as db:
-            fetched = await db.fetch(_METADATA, rows, METADATA_BYTES // len(rows))
-        stored = {row[0]: row[1] for row in fetched}
-        del fetched
-        if len(stored) < len(rows):
-            await raise_changed(pool, tenant_id, target)
-        page: list[bytes] = []
-        for row in rows:
-            if stored[row] is not None:
-                page.append(stored.pop(row))
-                continue
-            if page:
-                yield page
-            large = await one_metadata(pool, row)
-            if large is None:
+        while rows:
+            async with lookup_connection(pool) as db:
+                fetched = await db.fetch(_METADATA, rows, _PAGE_BYTES)
+            if len(fetched) < len(rows):
                 await raise_changed(pool, tenant_id, target)
-            yield [large]
-            page = []
-        if page:
+            page = [stored for (stored,) in fetched if stored is not None]
+            rows = rows[len(page) :]
+            del fetched
             yield page
+            del page
 
 
 async def one_metadata(pool: Pool, instance_row: int) -> bytes | None:

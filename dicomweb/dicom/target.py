@@ -19,6 +19,11 @@ class Target:
         return "instance" if self.instance else "series" if self.series else "study"
 
     @property
+    def uids(self) -> tuple[str, ...]:
+        """The UIDs that are named, the study's first."""
+        return tuple(uid for uid in (self.study, self.series, self.instance) if uid)
+
+    @property
     def path(self) -> str:
         """The resource path below the DICOMweb base, beginning with a slash."""
         path = f"/studies/{self.study}"

@@ -15,7 +15,7 @@ from hypothesis.strategies import binary, integers, lists, sampled_from
 
 from dicomweb.archive import metadata
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.metadata import MetadataForm, contents_of, metadata_documents, metadata_texts
+from dicomweb.archive.metadata import MetadataForm, contents_of, made_metadata, metadata_texts
 from dicomweb.archive.search import find, results
 from dicomweb.catalog import metadata as stored_metadata
 from dicomweb.catalog import search
@@ -67,8 +67,8 @@ async def _stored(archive: Archive, *sizes: int) -> None:
 
 async def _metadata(archive: Archive) -> AsyncIterator[bytes]:
     found = await contents_of(archive, SERIES)
-    form = MetadataForm(JsonArray(), MetadataFilter(), BASE, "identity", version="1")
-    async for piece in metadata_documents(archive, SERIES, found, form):
+    form = MetadataForm(JsonArray(), MetadataFilter(), BASE, "identity")
+    async for piece in (await made_metadata(archive, SERIES, found, form)).chunks:
         yield piece
 
 
@@ -91,8 +91,8 @@ _Source = Callable[[Archive], AsyncIterator[bytes]]
 def test_large_and_small_instances_keep_their_order(
     database_url: str, tmp_path: Path, source: _Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (stored_metadata, search):
-        monkeypatch.setattr(module, "METADATA_BYTES", 100_000)
+    monkeypatch.setattr(stored_metadata, "_PAGE_BYTES", 100_000)
+    monkeypatch.setattr(search, "METADATA_BYTES", 100_000)
     sizes = [100, 600_000, 100, 200, 900_000, 900_000, 50_000, 300]
 
     async def scenario(archive: Archive) -> list[bytes]:

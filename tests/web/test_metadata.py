@@ -10,12 +10,18 @@ import pytest
 import zstandard
 from pydicom.dataset import Dataset
 
+from dicomweb.archive import metadata
+from dicomweb.archive.archive import Archive
+from dicomweb.archive.kept_answers import Written
 from dicomweb.dicom.native_xml_reader import read_native_model
+from dicomweb.web import metadata as web_metadata
+from tests.archive.real import store
 from tests.builders import make_instance
 from tests.web.conftest import BASE, Client, parts
 
 STUDY, SERIES = "1.2.7.1", "1.2.7.1.1"
 PATH = f"/studies/{STUDY}/series/{SERIES}/metadata"
+_COUNT = f"SELECT number_of_instances FROM series WHERE series_instance_uid = '{SERIES}'"
 XML = 'multipart/related; type="application/dicom+xml"'
 
 
@@ -164,3 +170,37 @@ def test_search_gives_xml_too(client: Client) -> None:
     assert documents == [normal(one) for one in client.get(query).json()]
     assert documents[0]["00081190"]["Value"][0].startswith(BASE)
     assert client.get("/instances?StudyInstanceUID=1.2.999", XML).status_code == 204
+
+
+@pytest.mark.parametrize(("coding", "unasked"), [("identity", "Rows"), ("zstd", "Columns"), ("gzip", "")])
+def test_a_copy_that_is_kept_is_sent_as_the_answer_was(
+    client: Client, monkeypatch: pytest.MonkeyPatch, coding: str, unasked: str
+) -> None:
+    monkeypatch.setattr(metadata, "_WORTH_KEEPING", 2)
+    query = f"?excludefield=PixelData,{unasked}"  # of this test alone: what is kept is kept for all
+    headers = {"Accept-Encoding": coding}
+    first, again = (client.get(PATH + query, headers=headers) for _ in range(2))
+    assert "content-length" not in first.headers
+    assert int(again.headers["content-length"]) == again.num_bytes_downloaded
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.content == first.content
+    assert [one["00200013"]["Value"] for one in again.json()] == [[1], [2]]
+
+
+def test_what_is_stored_while_the_answer_is_begun_is_in_it_or_not_by_its_tag(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = client.get(PATH)
+
+    async def late(archive: Archive, *arguments: Any) -> Written | None:
+        if (await archive.pool.fetchval(_COUNT)) == 2:
+            await store(archive, make_instance(study_instance_uid=STUDY, series_instance_uid=SERIES))
+        return await metadata.ready_metadata(archive, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(web_metadata, "ready_metadata", late)
+        meanwhile = client.get(PATH)
+    after = client.get(PATH)
+    assert [len(answer.json()) for answer in (before, meanwhile, after)] == [2, 3, 3]
+    assert before.headers["etag"] != meanwhile.headers["etag"] == after.headers["etag"]
+    assert meanwhile.content == after.content
