@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -46,6 +46,7 @@ _CLIENTS = 4
 # Of the answers one in so many is taken apart; of the others the status is looked at.
 _CHECKED = 25
 _RESULTS = Path(__file__).resolve().parent / "results"
+_FIGURES = "memory.json"
 
 # How often each kind of request comes: most are those of viewers.
 _DELETE = "STOW of a small study, and its DELETE"
@@ -115,8 +116,8 @@ def _ask(client: Client, held: Held, name: str, number: int) -> None:
 def gained(memory: MemoryWatch) -> float:
     """MiB that the last quarter has more than the second, both in the mean; the first warms up."""
     places, mib = np.array(memory.samples).T
-    quarter = places * 4 // (places.max() + 1)
-    return float(mib[quarter == 3].mean() - mib[quarter == 1].mean())
+    quarters = np.interp(np.linspace(0, places[-1], 400), places, mib).reshape(4, 100).mean(axis=1)
+    return float(quarters[3] - quarters[1])
 
 
 # --- slow clients ----------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ class Part:
 
     name: str
     axis: str
-    memory: MemoryWatch
+    samples: Sequence[tuple[float, float]]
     facts: Mapping[str, str]
     failure: str
 
@@ -203,7 +204,7 @@ def main() -> int:
             if given.clients:
                 parts.append(_slow_part(server, given.clients, given.mib, int(given.rate * (1 << 20))))
     print(_markdown(parts))
-    _write(parts, given.results)
+    _write(_with_earlier(parts, given.results / _FIGURES), given.results)
     return 1 if any(part.failure for part in parts) else 0
 
 
@@ -232,7 +233,7 @@ def _mixed_part(server: Server, data: Path, requests: int) -> Part:
     held = prepared(server, data)
     tell(f"{requests} mixed requests")
     begin = time.monotonic()
-    memory = mixed(server, held, requests)
+    memory = mixed(server, held, requests, seconds=min(1.0, requests / 2000))
     gain = gained(memory)
     failure = "" if memory.peak <= MOST_MIB and gain <= MOST_GAINED_MIB else "memory grows"
     facts = {
@@ -241,7 +242,7 @@ def _mixed_part(server: Server, data: Path, requests: int) -> Part:
         "peak": f"{memory.peak:.0f} MiB (at most {MOST_MIB:.0f})",
         "last quarter over second quarter": f"{gain:+.1f} MiB",
     }
-    return Part("Mixed requests", "requests", memory, facts, failure)
+    return Part("Mixed requests", "requests", memory.samples, facts, failure)
 
 
 def _slow_part(server: Server, clients: int, mib: int, bytes_a_second: int) -> Part:
@@ -256,7 +257,14 @@ def _slow_part(server: Server, clients: int, mib: int, bytes_a_second: int) -> P
         "peak": f"{memory.peak:.0f} MiB (at most {MOST_MIB:.0f})",
     }
     failure = "" if memory.peak <= MOST_MIB else "memory follows the clients"
-    return Part("Slow clients of one study", "seconds", memory, facts, failure)
+    return Part("Slow clients of one study", "seconds", memory.samples, facts, failure)
+
+
+def _with_earlier(parts: Sequence[Part], figures: Path) -> list[Part]:
+    """These, and what an earlier run wrote of parts that were not run now."""
+    names = {part.name for part in parts}
+    earlier = [Part(**part) for part in json.loads(figures.read_text())] if figures.exists() else []
+    return sorted([*parts, *(part for part in earlier if part.name not in names)], key=lambda part: part.name)
 
 
 def _markdown(parts: Sequence[Part]) -> str:
@@ -270,14 +278,13 @@ def _markdown(parts: Sequence[Part]) -> str:
 def _write(parts: Sequence[Part], directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "memory.md").write_text(_markdown(parts))
-    figures = {part.name: {"samples": part.memory.samples, **part.facts} for part in parts}
-    (directory / "memory.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (directory / _FIGURES).write_text(json.dumps([asdict(part) for part in parts]) + "\n")
     try:
         from benchmarks.plots import draw_memory
     except ImportError:
         tell("no plot: matplotlib is not installed")
     else:
-        draw_memory([(part.name, part.axis, part.memory.samples) for part in parts], MOST_MIB, directory)
+        draw_memory([(part.name, part.axis, part.samples) for part in parts], MOST_MIB, directory)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ class MemoryWatch:
 
     def sample(self) -> None:
         """Look once."""
-        self.samples.append((self.place(), sum(map(_memory, self.family.pids())) / (1 << 20)))
+        mib = sum(map(_memory, self.family.pids())) / (1 << 20)
+        self.samples.append((round(self.place(), 1), round(mib, 1)))
 
     def watch(self, seconds: float) -> None:
         """Look until the end."""

@@ -196,3 +196,24 @@ async def _indexes(url: str) -> list[str]:
         return [row[0] for row in await connection.fetch("SELECT indexdef FROM pg_indexes ORDER BY 1")]
     finally:
         await connection.close()
+
+
+def test_memory_is_measured_in_parts_that_are_written_together(tmp_path: Path) -> None:
+    """One part now, the other another day: the results hold both."""
+    for arguments in (
+        ("--requests", "40", "--clients", "0"),
+        ("--requests", "0", "--clients", "2", "--mib", "1"),
+    ):
+        outcome = subprocess.run(
+            [sys.executable, "-m", "benchmarks.memory", *arguments, "--results", str(tmp_path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        assert outcome.returncode == 0, outcome.stderr + outcome.stdout
+    parts = json.loads((tmp_path / "memory.json").read_text())
+    assert [part["name"] for part in parts] == ["Mixed requests", "Slow clients of one study"]
+    assert all(part["name"] in (tmp_path / "memory.md").read_text() for part in parts)
+    assert (tmp_path / "memory.png").exists()
