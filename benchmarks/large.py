@@ -219,7 +219,7 @@ def main() -> int:
         rows.append(row)
     print(table(rows))
     given.results.mkdir(parents=True, exist_ok=True)
-    (given.results / "large.md").write_text(table(rows))
+    (given.results / "large.md").write_text(f"## Large objects\n\n{table(rows)}")
     (given.results / "large.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     return 0
 
