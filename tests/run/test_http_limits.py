@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
-from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
+from tests.run.connections import answer_of, connected, running, status_of
 from tests.run.processes import proportional_memory
 
 _GET = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
 _SETTINGS = Settings(head_seconds=1.0, body_idle_seconds=1.5, head_bytes=16384, uri_bytes=8192)
 
 
-@contextmanager
-def _running(settings: Settings) -> Iterator[tuple[tuple[str, int], int]]:
-    """Address and process of a worker."""
-    worker = Worker()
-    with socket.create_server(("127.0.0.1", 0), backlog=200) as listening:
-        worker.spawn(settings, listening, "tests.run.tiny_app:create_app")
-        while not worker.ready:
-            time.sleep(0.02)
-            worker.listen()
-        assert worker.process is not None
-        yield listening.getsockname(), worker.process.pid
-        assert worker.process.poll() is None, "the worker died"
-        worker.process.send_signal(signal.SIGTERM)
-        worker.process.wait(20)
-        worker.forget()
-
-
 @pytest.fixture(scope="module")
 def worker() -> Iterator[tuple[tuple[str, int], int]]:
-    with _running(_SETTINGS) as running:
-        yield running
+    with running(_SETTINGS) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +33,9 @@ def worker_pid(worker: tuple[tuple[str, int], int]) -> int:
     return worker[1]
 
 
-@contextmanager
-def _connected(address: tuple[str, int], *pieces: bytes) -> Iterator[socket.socket]:
-    with socket.create_connection(address, timeout=20) as connection:
-        for piece in pieces:
-            connection.sendall(piece)
-        yield connection
-
-
-def _answer(connection: socket.socket) -> bytes:
-    """All that comes until the server closes."""
-    received = b""
-    while data := connection.recv(65536):
-        received += data
-    return received
-
-
-def _status(answer: bytes) -> int:
-    assert answer.startswith(b"HTTP/1.1 "), answer[:100]
-    return int(answer[9:12])
-
-
 def _serves(address: tuple[str, int]) -> bool:
-    with _connected(address, _GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as connection:
-        return _status(_answer(connection)) == 200
+    with connected(address, _GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as connection:
+        return status_of(answer_of(connection)) == 200
 
 
 @pytest.mark.parametrize(
@@ -101,40 +62,40 @@ def _serves(address: tuple[str, int]) -> bool:
 def test_what_breaks_the_bounds_or_the_grammar_is_refused_and_closed(
     address: tuple[str, int], request_bytes: bytes, status: int
 ) -> None:
-    with _connected(address, request_bytes) as connection:
-        assert _status(_answer(connection)) == status
+    with connected(address, request_bytes) as connection:
+        assert status_of(answer_of(connection)) == status
     assert _serves(address)
 
 
 def test_a_long_uri_in_a_head_that_fits_is_left_to_the_application(address: tuple[str, int]) -> None:
     request = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with _connected(address, request) as connection:
-        assert _status(_answer(connection)) == 200
+    with connected(address, request) as connection:
+        assert status_of(answer_of(connection)) == 200
 
 
 def test_only_the_setting_bounds_a_uri() -> None:
     settings = Settings(head_bytes=1 << 20, uri_bytes=1 << 19)
-    with _running(settings) as (address, _):
+    with running(settings) as (address, _):
         for length in (65_535, 65_536, 200_000):
             request = b"GET /" + b"a" * (length - 1) + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            with _connected(address, request) as connection:
-                assert _status(_answer(connection)) == 200, length
+            with connected(address, request) as connection:
+                assert status_of(answer_of(connection)) == 200, length
 
 
 def test_the_refusal_reaches_a_client_that_is_still_sending(address: tuple[str, int]) -> None:
-    with _connected(address, b"GET / HTTP/1.1\r\nHost: x\r\nA: ") as connection:
+    with connected(address, b"GET / HTTP/1.1\r\nHost: x\r\nA: ") as connection:
         for _ in range(20):
             try:
                 connection.sendall(b"a" * 100_000)
             except (BrokenPipeError, ConnectionResetError):
                 break
-        assert _status(_answer(connection)) == 431
+        assert status_of(answer_of(connection)) == 431
 
 
-def test_garbage_behind_a_request_does_not_cost_its_answer(address: tuple[str, int]) -> None:
-    with _connected(address, _GET + b"\x00garbage\r\n\r\n") as connection:
-        answers = _answer(connection)
-    assert _status(answers) == 200
+def test_garbage_behind_a_request_does_not_cost_itsanswer_of(address: tuple[str, int]) -> None:
+    with connected(address, _GET + b"\x00garbage\r\n\r\n") as connection:
+        answers = answer_of(connection)
+    assert status_of(answers) == 200
     assert b"HTTP/1.1 400 Bad Request" in answers
 
 
@@ -143,9 +104,9 @@ def test_pipelined_requests_are_answered_in_order(address: tuple[str, int]) -> N
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (n, b"x" * n) for n in range(5)
     )
     last = b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with _connected(address, posts + last) as connection:
+    with connected(address, posts + last) as connection:
         bodies = [
-            part.partition(b"\r\n\r\n")[2] for part in _answer(connection).split(b"HTTP/1.1 200 OK")[1:]
+            part.partition(b"\r\n\r\n")[2] for part in answer_of(connection).split(b"HTTP/1.1 200 OK")[1:]
         ]
     assert [b"\r\n%d\r\n" % n in body for n, body in enumerate(bodies[:5])] == [True] * 5
     assert len(bodies) == 6
@@ -153,15 +114,15 @@ def test_pipelined_requests_are_answered_in_order(address: tuple[str, int]) -> N
 
 def test_sixty_unfinished_heads_do_not_stop_others(address: tuple[str, int]) -> None:
     with ExitStack() as stack:
-        slow = [stack.enter_context(_connected(address, b"GET / HTTP/1.1\r\nX: ")) for _ in range(60)]
+        slow = [stack.enter_context(connected(address, b"GET / HTTP/1.1\r\nX: ")) for _ in range(60)]
         begun = time.monotonic()
         assert _serves(address)
         assert time.monotonic() - begun < 10  # one after the other they would take a minute
-        assert {_status(_answer(connection)) for connection in slow} == {408}
+        assert {status_of(answer_of(connection)) for connection in slow} == {408}
 
 
 def test_a_head_that_drips_is_cut_at_the_bound(address: tuple[str, int]) -> None:
-    with _connected(address, b"GET / HTTP/1.1\r\n") as connection:
+    with connected(address, b"GET / HTTP/1.1\r\n") as connection:
         begun = time.monotonic()
         try:
             while time.monotonic() - begun < 20:
@@ -173,23 +134,23 @@ def test_a_head_that_drips_is_cut_at_the_bound(address: tuple[str, int]) -> None
 
 
 def test_a_connection_that_says_nothing_is_closed(address: tuple[str, int]) -> None:
-    with _connected(address) as connection:
-        assert _answer(connection) == b""
+    with connected(address) as connection:
+        assert answer_of(connection) == b""
 
 
 def test_a_body_that_keeps_coming_may_take_its_time(address: tuple[str, int]) -> None:
-    with _connected(
+    with connected(
         address, b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\r\n"
     ) as sender:
         for _ in range(8):
             time.sleep(0.4)
             sender.sendall(b"x")
-        assert _status(_answer(sender)) == 200
+        assert status_of(answer_of(sender)) == 200
 
 
 def test_a_slow_answer_is_no_idle_body(address: tuple[str, int]) -> None:
-    with _connected(address, b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
-        assert _answer(connection).endswith(b"late\r\n0\r\n\r\n")
+    with connected(address, b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+        assert answer_of(connection).endswith(b"late\r\n0\r\n\r\n")
 
 
 def test_a_client_that_takes_nothing_is_cut_off(address: tuple[str, int]) -> None:
@@ -218,18 +179,18 @@ def test_a_client_that_takes_it_slowly_gets_all(address: tuple[str, int]) -> Non
         for _ in range(8):
             time.sleep(0.5)
             received += len(connection.recv(1 << 16))
-        received += len(_answer(connection))
+        received += len(answer_of(connection))
     assert received > 16 << 20
 
 
 def test_an_early_answer_reaches_a_client_that_goes_on_sending(address: tuple[str, int]) -> None:
-    with _connected(
+    with connected(
         address, b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n"
     ) as connection:
         for _ in range(50):
             connection.sendall(b"x" * 1_000_000)
         connection.sendall(_GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-        answers = _answer(connection)
+        answers = answer_of(connection)
     assert answers.count(b"HTTP/1.1 200") == 2
 
 
@@ -237,23 +198,23 @@ _CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encodin
 
 
 def test_trailers_do_no_harm(address: tuple[str, int]) -> None:
-    with _connected(address, _CHUNKED + b"1\r\nx\r\n0\r\nHost: y\r\n\r\n") as connection:
-        assert _status(_answer(connection)) == 200
+    with connected(address, _CHUNKED + b"1\r\nx\r\n0\r\nHost: y\r\n\r\n") as connection:
+        assert status_of(answer_of(connection)) == 200
 
 
 @pytest.mark.parametrize("start", [b"1;", b"0\r\nA: "])
 def test_endless_trailers_and_chunk_extensions_are_cut(address: tuple[str, int], start: bytes) -> None:
-    with _connected(address, _CHUNKED + start) as connection:
+    with connected(address, _CHUNKED + start) as connection:
         time.sleep(0.1)
         connection.sendall(b"e" * 40000)
-        assert _status(_answer(connection)) == 431
+        assert status_of(answer_of(connection)) == 431
 
 
 def test_many_open_heads_cost_little_memory(address: tuple[str, int], worker_pid: int) -> None:
     before = proportional_memory([worker_pid])
     with ExitStack() as stack:
         for _ in range(400):
-            stack.enter_context(_connected(address, b"GET / HTTP/1.1\r\nX: " + b"a" * 8000))
+            stack.enter_context(connected(address, b"GET / HTTP/1.1\r\nX: " + b"a" * 8000))
         time.sleep(0.3)
         assert proportional_memory([worker_pid]) - before < 24 << 20
     assert _serves(address)

@@ -9,10 +9,17 @@ from typing import Any
 from dicomweb.errors import Unavailable
 from dicomweb.settings import Settings
 
+_HEADERS = {
+    "/split": [(b"x-one", b"1\r\nx-two: 2")],
+    "/short": [(b"content-length", b"1000")],
+    "/close": [(b"connection", b"close")],
+}
+
 
 def create_app(settings: Settings) -> Any:
     """/pid tells the worker's process, /database its URL, /early answers without reading the body, /slow
-    after two seconds, /big with 16 MiB; anything else with the length of the request's body."""
+    after two seconds, /big with 16 MiB, /echo with the body, /split with a header of two lines, /short with
+    less than it announces, /close and hangs up; anything else with the length of the request's body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -24,11 +31,12 @@ def create_app(settings: Settings) -> Any:
             await asyncio.sleep(2)
             body = b"late"
         elif body is None:
-            length = await _length(receive)
-            if length is None:
+            received = await _body(receive)
+            if received is None:
                 return
-            body = str(length).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+            body = received if scope["path"] == "/echo" else str(len(received)).encode()
+        headers = _HEADERS.get(scope["path"], [])
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["path"] == "/big":
             for _ in range(64):
                 await send({"type": "http.response.body", "body": bytes(1 << 18), "more_body": True})
@@ -41,16 +49,16 @@ def refusing_app(settings: Settings) -> Any:
     raise Unavailable("The archive cannot be opened.")
 
 
-async def _length(receive: Any) -> int | None:
-    """Bytes of the body; None when the client left first."""
-    length = 0
+async def _body(receive: Any) -> bytes | None:
+    """The whole body; None when the client left first."""
+    pieces = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        length += len(message["body"])
+        pieces.append(message["body"])
         if not message["more_body"]:
-            return length
+            return b"".join(pieces)
 
 
 async def _lifespan(receive: Any, send: Any) -> None:

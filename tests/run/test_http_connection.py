@@ -1,0 +1,170 @@
+"""The grammar of HTTP/1.1 over real sockets: bodies, requests sent ahead, and how answers are framed."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dicomweb.settings import Settings
+from tests.run.connections import answer_of, connected, running, status_of
+from tests.run.processes import proportional_memory
+
+_GET = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
+_LAST = b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+_BUFFER = 256 << 10
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[tuple[tuple[str, int], int]]:
+    with running(Settings()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(worker: tuple[tuple[str, int], int]) -> tuple[str, int]:
+    return worker[0]
+
+
+def _post(path: str, body: bytes, headers: bytes = b"") -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body)
+    return b"POST %b HTTP/1.1\r\nHost: x\r\n%b%b\r\n%b" % (path.encode(), length, headers, body)
+
+
+@pytest.mark.parametrize("length", [0, 1, _BUFFER - 200, _BUFFER - 1, _BUFFER, _BUFFER + 1, 5_000_000])
+def test_a_body_arrives_as_it_was_sent_and_so_does_what_follows(
+    address: tuple[str, int], length: int
+) -> None:
+    body = random.Random(length).randbytes(length)
+    with connected(address, _post("/echo", body) + _LAST) as connection:
+        answer = answer_of(connection)
+    first, _, second = answer.rpartition(b"HTTP/1.1 200 OK")
+    assert _unchunked(first) == body
+    assert status_of(answer) == 200
+    assert b"connection: close" in second
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_a_body_in_small_pieces_is_the_same(address: tuple[str, int], piece: int) -> None:
+    body = random.Random(piece).randbytes(60 * piece)
+    sent = _post("/echo", body, b"Connection: close\r\n")
+    with connected(address) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(sent), piece):
+            connection.sendall(sent[start : start + piece])
+        assert _unchunked(answer_of(connection)) == body
+
+
+def _unchunked(answer: bytes) -> bytes:
+    """The body of an answer in chunks."""
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    body = b""
+    while True:
+        size, _, rest = rest.partition(b"\r\n")
+        if not int(size, 16):
+            return body
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+
+
+def test_requests_sent_ahead_are_answered_before_what_cannot_be_read_is_refused(
+    address: tuple[str, int],
+) -> None:
+    slow = _GET.replace(b"/pid", b"/slow")
+    with connected(address, slow + _GET + b"NONSENSE\r\n\r\n") as connection:
+        answer = answer_of(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.index(b"late") < answer.index(b"HTTP/1.1 400")
+
+
+def test_only_so_many_requests_may_be_sent_ahead(address: tuple[str, int]) -> None:
+    with connected(address, _GET * 500) as connection:
+        answer = answer_of(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == 64
+    assert answer.count(b"HTTP/1.1 429") == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [(b"http://x/pid", 200), (b"HTTP://x/pid?a=b", 200), (b"*", 400), (b"x:80", 400), (b"ftp://x/pid", 400)],
+)
+def test_a_target_may_be_a_whole_url(address: tuple[str, int], target: bytes, status: int) -> None:
+    with connected(address, _LAST.replace(b"/pid", target)) as connection:
+        assert status_of(answer_of(connection)) == status
+
+
+def test_a_client_of_http_1_0_gets_no_chunks(address: tuple[str, int]) -> None:
+    with connected(address, b"GET /pid HTTP/1.0\r\n\r\n") as connection:
+        head, _, body = answer_of(connection).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert body.isdigit()
+
+
+@pytest.mark.parametrize(("path", "code"), [("/", b"100"), ("/early", b"200")])
+def test_a_client_that_waits_is_told_whether_to_send(
+    address: tuple[str, int], path: str, code: bytes
+) -> None:
+    head = _post(path, b"", b"Expect: 100-continue\r\n").replace(b"Length: 0", b"Length: 5")
+    with connected(address, head) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 " + code)
+        if code == b"100":
+            connection.sendall(b"12345")
+            assert _unchunked(connection.recv(1000)) == b"5"
+
+
+def test_an_upgrade_that_is_not_spoken_is_answered_in_http_1_1(address: tuple[str, int]) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    with connected(address, _GET.replace(b"Host: x\r\n", b"Host: x\r\n" + upgrade)) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        connection.sendall(_LAST)
+        assert status_of(answer_of(connection)) == 200
+
+
+def test_a_head_request_has_no_body(address: tuple[str, int]) -> None:
+    with connected(address, _LAST.replace(b"GET", b"HEAD")) as connection:
+        assert answer_of(connection).endswith(b"\r\n\r\n")
+
+
+def test_a_header_cannot_become_two(address: tuple[str, int]) -> None:
+    with connected(address, _LAST.replace(b"/pid", b"/split")) as connection:
+        assert b"x-two" not in answer_of(connection)
+
+
+def test_an_answer_that_ends_too_soon_ends_the_connection(address: tuple[str, int]) -> None:
+    with connected(address, _GET.replace(b"/pid", b"/short")) as connection:
+        answer = answer_of(connection)
+    assert len(answer.partition(b"\r\n\r\n")[2]) < 1000
+
+
+def test_an_application_may_end_the_connection(address: tuple[str, int]) -> None:
+    with connected(address, _GET.replace(b"/pid", b"/close") + _GET) as connection:
+        answer = answer_of(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    assert b"connection: close" in answer
+
+
+def test_a_body_that_nobody_reads_is_left_with_the_sender(worker: tuple[tuple[str, int], int]) -> None:
+    address, pid = worker
+    before = proportional_memory([pid])
+    with connected(address) as connection:
+        sent = threading.Thread(target=_send_all, args=(connection, _post("/slow", bytes(64 << 20))))
+        sent.start()
+        time.sleep(1)
+        assert proportional_memory([pid]) - before < 16 << 20
+        sent.join()
+
+
+def _send_all(connection: socket.socket, data: bytes) -> None:
+    connection.sendall(data)
+
+
+def test_a_connection_serves_again_after_it_rested(address: tuple[str, int]) -> None:
+    with connected(address) as connection:
+        for _ in range(3):
+            connection.sendall(_GET)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+            time.sleep(0.2)
