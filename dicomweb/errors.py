@@ -91,6 +91,11 @@ class DecodeFailed(ArchiveError):
     """A codec refused, crashed on, or ran out of time or memory over stored pixels."""
 
 
+class WorkFailed(DecodeFailed):
+    """Our own code failed over stored pixels: a bug, which the log tells of. Where a picture or frame may be
+    left out, so may this one."""
+
+
 class InvalidSettings(ArchiveError):
     """A setting (flag or environment variable) has a value that cannot be used."""
 

@@ -1,13 +1,12 @@
 """Bytes that can be made again, kept on this machine's disk within a bound.
 
-A file holds a digest of its name and its bytes, so that one that is torn, by a crash or a full disk, counts
-as missing. Any number of processes share a directory without a lock: files come by rename, go when they have
+A file holds a digest of its name and its bytes, so that one that is torn, by a crash, a full disk or another
+writer, counts as missing. Any number of processes share a directory without a lock: files go when they have
 been unused longest, and a file that another process has just removed is only missing.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections import Counter
@@ -34,9 +33,7 @@ _STEP_SHARE = 16
 # Writing the time of use for every read would cost the disk more than it tells.
 _USED_AGAIN_SECONDS = 60.0
 _LONGEST_UNUSED_SECONDS = 7 * 86400.0
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-# A file that is being written has a name with a dot; an older one is what a crash left.
-_LONGEST_WRITE_SECONDS = 3600.0
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,6 @@ class DiskCache:
         # A process that is started again and again must not begin with a full step each time.
         self._written = self._step
         self._sweeping = Lock()
-        self._numbers = itertools.count()
 
     def get(self, name: str, *, wait: bool = True) -> bytes | None:
         """The value, None when it is not there or not whole.
@@ -87,17 +83,14 @@ class DiskCache:
         return data if stored[:_DIGEST_BYTES] == _digest(name, data) else None
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a value, where there is room for it. name: of file name characters, at least two."""
+        """Keep a value, where there is room for it. name: of file name characters, at least one."""
         if len(data) > self._bound // _LARGEST_SHARE:
             return
         path = self._path(name)
-        unfinished = path.with_name(f".{name}.{os.getpid()}.{next(self._numbers)}")
         try:
-            self._write(unfinished, _digest(name, data), data)
-            unfinished.replace(path)
+            self._write(path, _digest(name, data), data)
         except OSError:  # a full disk, most likely: then nothing is kept
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+            _remove(path)
         self._written += (len(data) + _DIGEST_BYTES) // _DISK_BLOCK * _DISK_BLOCK + _DISK_BLOCK
         if self._written > self._step:
             self.sweep()
@@ -130,13 +123,13 @@ class DiskCache:
         last: list[_Entry] = []  # of the minute of which only some must go
         for entry in self._entries():
             if entry.minute < first_kept:
-                _remove(entry)
+                _remove(entry.path)
             elif entry.minute == first_kept:
                 last.append(entry)
         for entry in sorted(last, key=lambda entry: entry.used):
             if total <= goal:
                 break
-            _remove(entry)
+            _remove(entry.path)
             total -= entry.size
 
     def _allowed(self, total: int) -> int:
@@ -148,21 +141,17 @@ class DiskCache:
         return max(0, min(self._bound, total + disk.f_bavail * disk.f_frsize - self._spare))
 
     def _entries(self) -> Iterator[_Entry]:
-        long_ago = time.time() - _LONGEST_WRITE_SECONDS
         for shard in _listing(self._directory):
             for file in _listing(shard.path):
                 with suppress(OSError):
                     status = file.stat(follow_symlinks=False)
-                    if not file.name.startswith("."):
-                        yield _Entry(status.st_mtime, status.st_blocks * _STAT_BLOCK, file.path)
-                    elif status.st_mtime < long_ago:
-                        os.unlink(file.path)
+                    yield _Entry(status.st_mtime, status.st_blocks * _STAT_BLOCK, file.path)
 
     def _path(self, name: str) -> Path:
-        return self._directory / name[:2] / name
+        return self._directory / name[:1] / name
 
     def _write(self, path: Path, digest: bytes, data: bytes) -> None:
-        """Not fsynced: what a power cut tears is noticed by its digest."""
+        """In place, and not fsynced: what is torn, or written by two at once, is noticed by its digest."""
         try:
             file = os.open(path, _NEW, 0o600)
         except FileNotFoundError:
@@ -174,9 +163,9 @@ class DiskCache:
             unbuffered.writelines((digest, data))
 
 
-def _remove(entry: _Entry) -> None:
+def _remove(path: str | Path) -> None:
     with suppress(OSError):
-        os.unlink(entry.path)
+        os.unlink(path)
 
 
 def _digest(name: str, data: bytes) -> bytes:

@@ -22,9 +22,9 @@ from typing import Any
 from dicomweb.archive.cancellation import is_leaving
 from dicomweb.archive.turns import Turns
 from dicomweb.dicom.pixel_layout import PixelLayout
-from dicomweb.errors import DecodeFailed, Unavailable
+from dicomweb.errors import DecodeFailed, Unavailable, WorkFailed
 from dicomweb.pixels.codecs import decoded_length
-from dicomweb.pixels.worker import ANSWER, read_shared, request, write_shared
+from dicomweb.pixels.worker import ANSWER, DONE, REFUSED, read_shared, request, write_shared
 
 _LOG = logging.getLogger(__name__)
 Buffers = Sequence[bytes] | Callable[[], Awaitable[Sequence[bytes]]]
@@ -129,8 +129,8 @@ class PixelWorkers:
 
         key: names the result; equal jobs with this key share the work while it is done.
         result_bytes: what the job needs at least; refused beforehand when beyond the memory of a worker.
-        Raises DecodeFailed, Unavailable when too much is waiting or workers are killed from outside, and
-        what getting the buffers raises.
+        Raises DecodeFailed; WorkFailed for a bug of ours; Unavailable when too much is waiting or workers are
+        killed from outside; and what getting the buffers raises.
         """
         name: Hashable = object() if key is None else (job, key)
         work = self._jobs.get(name)
@@ -335,7 +335,7 @@ class _Worker:
             theirs.close()
 
     async def run(self, job: str, parameters: Mapping[str, Any], buffers: Sequence[bytes]) -> bytes:
-        """Raises DecodeFailed when the worker says so, ConnectionError or EOFError when it is dead."""
+        """Raises DecodeFailed or WorkFailed as the worker says; ConnectionError, EOFError when it is dead."""
         lengths = [len(buffer) for buffer in buffers]
         if sum(lengths) > _COPY_INLINE:
             await asyncio.to_thread(self._memory.put, buffers)
@@ -343,9 +343,13 @@ class _Worker:
             self._memory.put(buffers)
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(self._socket, request(job, parameters, lengths))
-        done, length, message = ANSWER.unpack(await self._receive(ANSWER.size))
-        if not done:
-            raise DecodeFailed((await self._receive(message)).decode(errors="replace"))
+        outcome, length, message = ANSWER.unpack(await self._receive(ANSWER.size))
+        if outcome != DONE:
+            text = (await self._receive(message)).decode(errors="replace")
+            if outcome == REFUSED:
+                raise DecodeFailed(text)
+            _LOG.error("the job %s of a pixel worker failed: %s", job, text)
+            raise WorkFailed("The archive failed over a frame or picture.")
         if length > _COPY_INLINE:
             return await asyncio.to_thread(self._memory.take, length)
         return self._memory.take(length)

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,8 +27,11 @@ from dicomweb.errors import DecodeFailed
 from dicomweb.pixels import jobs
 
 REQUEST = struct.Struct("<I")  # bytes of the description
-ANSWER = struct.Struct("<?QI")  # done, bytes of the result, bytes of the message
+ANSWER = struct.Struct("<BQI")  # outcome, bytes of the result, bytes of the message
+DONE, REFUSED, FAULTY = range(3)
+"""Outcomes: the result; a sentence why there is none; where our own code failed, for the log alone."""
 _PR_SET_PDEATHSIG = 1
+_MOST_PLACES = 6
 
 
 def request(job: str, parameters: Mapping[str, Any], lengths: Sequence[int]) -> bytes:
@@ -102,13 +106,13 @@ def _serve(connection: socket.socket, memory: int, loaded: _Jobs) -> bool:
         result = job(description["parameters"], _buffers(memory, description["lengths"]))
         write_shared(memory, result)
     except DecodeFailed as error:
-        _refuse(connection, error.message)
+        _say(connection, REFUSED, error.message)
     except (MemoryError, OSError, EOFError):
-        _refuse(connection, "The work on a frame or picture ran out of memory.")
-    except Exception as error:  # odd data: the process is sound, and what it says may hold values
-        _refuse(connection, f"The work on a frame or picture failed ({type(error).__name__}).")
+        _say(connection, REFUSED, "The work on a frame or picture ran out of memory.")
+    except Exception as error:  # a bug: codecs and readers turn what they are known to raise into refusals
+        _say(connection, FAULTY, _place(error))
     else:
-        connection.sendall(ANSWER.pack(True, len(result), 0))
+        connection.sendall(ANSWER.pack(DONE, len(result), 0))
     return True
 
 
@@ -120,9 +124,16 @@ def _buffers(memory: int, lengths: Sequence[int]) -> list[bytes]:
     return buffers
 
 
-def _refuse(connection: socket.socket, message: str) -> None:
+def _say(connection: socket.socket, outcome: int, message: str) -> None:
     text = message.encode()
-    connection.sendall(ANSWER.pack(False, 0, len(text)) + text)
+    connection.sendall(ANSWER.pack(outcome, 0, len(text)) + text)
+
+
+def _place(error: Exception) -> str:
+    """Type and place of an error; what it says may hold values of patients."""
+    places = traceback.extract_tb(error.__traceback__)[-_MOST_PLACES:]
+    lines = [f"{os.path.basename(place.filename)}:{place.lineno} {place.name}" for place in places]
+    return f"{type(error).__name__} at {' > '.join(lines)}"
 
 
 def _receive(connection: socket.socket, length: int) -> bytes | None:

@@ -20,6 +20,7 @@ STATUS: dict[type[errors.ArchiveError], int] = {
     errors.Gone: 410,
     errors.NotAcceptable: 406,
     errors.DecodeFailed: 406,
+    errors.WorkFailed: 500,
     errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.UriTooLong: 414,

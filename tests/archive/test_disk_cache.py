@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def test_the_bound_holds_and_what_was_used_last_stays(tmp_path: Path) -> None:
         assert on_disk(tmp_path) <= 1024 * KIB
         # Each is older than the one after it; the very first is used again and again.
         stamp = time.time() - 1000 + number
-        os.utime(tmp_path / "cache" / f"{number:04}"[:2] / f"{number:04}", (stamp, stamp))
+        os.utime(tmp_path / "cache" / "0" / f"{number:04}", (stamp, stamp))
         if number == 0:
             cache.put("zz", b"loved")
         assert cache.get("zz") == b"loved"
@@ -80,20 +81,34 @@ def test_what_nobody_used_for_a_week_goes(tmp_path: Path) -> None:
     cache.put("aa1", b"old")
     cache.put("aa2", b"new")
     old = time.time() - 8 * 86400
-    os.utime(tmp_path / "cache" / "aa" / "aa1", (old, old))
+    os.utime(tmp_path / "cache" / "a" / "aa1", (old, old))
     cache.sweep()
     assert (cache.get("aa1"), cache.get("aa2")) == (None, b"new")
 
 
-def test_what_a_crash_left_unfinished_goes_in_time(tmp_path: Path) -> None:
+def test_what_a_crash_tore_goes_in_time(tmp_path: Path) -> None:
     cache = cache_of(tmp_path)
     cache.put("aa1", b"whole")
-    shard = tmp_path / "cache" / "aa"
-    for name, age in ((".aa2.1.1", 7200), (".aa3.1.1", 10)):
+    shard = tmp_path / "cache" / "a"
+    for name, age in (("aa2", 8 * 86400), ("aa3", 10)):
         (shard / name).write_bytes(b"torn")
         os.utime(shard / name, (time.time() - age,) * 2)
     cache.sweep()
-    assert sorted(path.name for path in files(tmp_path)) == [".aa3.1.1", "aa1"]
+    assert sorted(path.name for path in files(tmp_path)) == ["aa1", "aa3"]
+
+
+@pytest.mark.parametrize("length", [0, 1000, 2 << 20])
+def test_a_loop_gets_what_is_short_and_in_memory(tmp_path: Path, length: int) -> None:
+    cache = cache_of(tmp_path, bound=64 << 20)
+    assert cache.get("aa1", wait=False) is None
+    cache.put("aa1", bytes(length))
+    if length > 1 << 20:
+        with pytest.raises(BlockingIOError):
+            cache.get("aa1", wait=False)
+    else:
+        with suppress(BlockingIOError):  # a file system that does not tell what is in memory
+            assert cache.get("aa1", wait=False) == bytes(length)
+    assert cache.get("aa1") == bytes(length)
 
 
 def test_what_is_too_large_is_not_kept(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from dicomweb.dicom.frame_index import unpack
 from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import TRANSFER_SYNTAXES
-from dicomweb.errors import BlobMissing, DecodeFailed, InvalidDicom, Unavailable
+from dicomweb.errors import BlobMissing, DecodeFailed, InvalidDicom, Unavailable, WorkFailed
 from dicomweb.pixels.frame_bytes import frame_window, join_fragments, native_frame
 from dicomweb.pixels.jobs import JOBS
 from tests.pixels.samples import make_layout
@@ -170,7 +170,7 @@ def test_a_codec_that_wants_more_memory_than_it_may_have_fails_alone() -> None:
     run(scenario, memory_bytes=40 << 20)
 
 
-def test_the_function_of_every_job_can_be_loaded_in_a_worker() -> None:
+def test_the_function_of_every_job_can_be_loaded_in_a_worker(caplog: pytest.LogCaptureFixture) -> None:
     """Loading maps libraries; that is not counted as memory of the job."""
     messages: list[str] = []
 
@@ -183,18 +183,26 @@ def test_the_function_of_every_job_can_be_loaded_in_a_worker() -> None:
 
     run(scenario, memory_bytes=64 << 20)
     assert messages
+    messages += [record.getMessage() for record in caplog.records]
     assert [text for text in messages if "Import" in text or "NotFound" in text or "memory" in text] == []
 
 
-def test_a_job_over_parameters_that_it_does_not_expect_is_refused_and_the_worker_lives() -> None:
+def test_a_bug_of_ours_costs_one_job_and_its_place_is_logged_without_any_value(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def scenario(workers: PixelWorkers) -> None:
         await good(workers)
         before = children()
-        with pytest.raises(DecodeFailed, match="KeyError"):
-            await workers.run("decode", {"layout": asdict(LAYOUT)}, [CODESTREAM])
+        with pytest.raises(WorkFailed) as failure:
+            await workers.run("decode", {"layout": {"patient": "Doe"}}, [CODESTREAM])
+        assert "Doe" not in failure.value.message
         assert children() == before
 
     run(scenario)
+    (record,) = caplog.records
+    assert "TypeError at " in record.getMessage()
+    assert "codecs.py" in record.getMessage()
+    assert "patient" not in record.getMessage()
 
 
 def test_what_a_job_works_on_is_read_when_its_turn_comes() -> None:
