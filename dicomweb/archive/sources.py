@@ -56,9 +56,14 @@ def stored_form(source: Held, *, codestreams: int = 1) -> Stored:
     """
     layout = source.pixel_layout
     if layout is not None:
-        # Instances of a series differ in places only, and the answer does not.
-        layout = replace(layout, element_offset=0, element_end=0, value_offset=0, value_length=0)
+        layout = _without_places(layout)
     return _stored_form(source.sop_class_uid, source.transfer_syntax_uid, layout, min(codestreams, _SEVERAL))
+
+
+@lru_cache(maxsize=1024)
+def _without_places(layout: PixelLayout) -> PixelLayout:
+    """Instances of a series differ in places only, and the answer does not."""
+    return replace(layout, element_offset=0, element_end=0, value_offset=0, value_length=0)
 
 
 @lru_cache(maxsize=1024)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from struct import Struct
 from typing import NoReturn
 
@@ -161,6 +162,10 @@ async def instance_pages(
         yield [sources[row] for row in rows]
 
 
+# A viewer asks for an object frame by frame.
+_layout_of = lru_cache(maxsize=1024)(PixelLayout.from_json)
+
+
 def source_of(row: asyncpg.Record) -> InstanceSource:
     """A row that begins with SOURCE_COLUMNS."""
     (
@@ -184,7 +189,7 @@ def source_of(row: asyncpg.Record) -> InstanceSource:
         inflated_key=inflated_key,
         inflated_offset=inflated_offset or 0,
         inflated_length=inflated_length or 0,
-        pixel_layout=PixelLayout.from_json(layout) if layout is not None else None,
+        pixel_layout=_layout_of(layout) if layout is not None else None,
         is_damaged=is_damaged,
         stored_at=stored_at,
     )

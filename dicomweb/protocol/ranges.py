@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 from dicomweb.errors import RangeNotSatisfiable
 
@@ -97,6 +98,7 @@ def is_not_modified_since(if_modified_since: str, last_modified: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)  # of an object that is read frame by frame
 def http_date(moment: datetime) -> str:
     """A date as HTTP headers have it, to the second."""
     return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)

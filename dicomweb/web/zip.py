@@ -32,8 +32,10 @@ def zip_range(request: Request) -> MediaRange | None:
     Raises InvalidRequest for a malformed one, and for a dicomdir parameter that would be for an archive.
     """
     _wants_dicomdir(request)
-    preferred = media_ranges(accept_parameters(request), lenient=False)
-    ranges = preferred or media_ranges(request.headers.getlist("accept"))
+    parameters, headers = accept_parameters(request), request.headers.getlist("accept")
+    if not any("zip" in text.lower() for text in (*parameters, *headers)):
+        return None
+    ranges = media_ranges(parameters, lenient=False) or media_ranges(headers)
     wanted = [one for one in ranges if one.media_type in _SERVED and one.q > 0]
     best = min(wanted, key=lambda one: (-one.q, one.position), default=None)
     return best if best is not None and best.media_type == APPLICATION_ZIP else None
@@ -58,6 +60,8 @@ async def zipped(request: Request, wanted: MediaRange) -> Response | Streamed:
 
 
 def _wants_dicomdir(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
     values = request.query_params.getlist("dicomdir")
     if any(value not in ("true", "false") for value in values) or len(set(values)) > 1:
         raise InvalidRequest("The dicomdir parameter is neither true nor false.")
