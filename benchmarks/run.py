@@ -28,8 +28,8 @@ from benchmarks.wire import Client
 from dicomweb.run.owner import current_owner
 from dicomweb.settings import Settings
 
-# Bytes stored in one request while a server is filled.
-_FILL_BYTES = 16 << 20
+# What is stored in one request while a server is filled: no server takes a minute for it.
+_FILL_BYTES, _FILL_OBJECTS = 16 << 20, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ def store(server: Server, objects: Iterable[bytes]) -> None:
     """Store objects, some megabytes a request."""
     client, held = Client(server.base), list[bytes]()
     for data in chain(objects, [b""]):
-        if held and (not data or sum(map(len, held)) + len(data) > _FILL_BYTES):
+        is_full = len(held) == _FILL_OBJECTS or sum(map(len, held)) + len(data) > _FILL_BYTES
+        if held and (is_full or not data):
             all_stored(client.request(stow(held)), len(held))
             held = []
         held.append(data)
