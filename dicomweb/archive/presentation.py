@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -81,7 +82,7 @@ def _plan_stated(
 
 async def _showings(
     state: Subject, shown: Stated, frames: Sequence[StatedFrame], media_type: str, manner: Manner
-) -> AsyncIterator[Showing]:
+) -> AsyncGenerator[Showing, None]:
     for source, of_image in by_image(frames):
         # One for each image and no longer: it keeps the metadata that it has read.
         subject = Subject(state.archive, source)
@@ -115,19 +116,20 @@ async def _refuse(error: DecodeFailed, _showing: Showing) -> bytes:
     raise error
 
 
-async def showings_of(state: Subject, media_type: str, manner: Manner) -> AsyncIterator[Showing]:
+async def showings_of(state: Subject, media_type: str, manner: Manner) -> AsyncGenerator[Showing, None]:
     """A picture of each frame that the state refers to."""
     shown = await stated(state)
-    async for showing in _showings(state, shown, shown.frames, media_type, _without_own_look(manner)):
-        yield showing
+    showings = _showings(state, shown, shown.frames, media_type, _without_own_look(manner))
+    async with aclosing(showings):
+        async for showing in showings:
+            yield showing
 
 
 async def first_of(state: Subject, media_type: str, manner: Manner) -> Showing | None:
     """The picture that stands for a presentation state: of its first frame; None where there is none."""
     shown = await stated(state, most=_MOST_FOR_ONE)
-    async for showing in _showings(state, shown, shown.frames[:1], media_type, manner):
-        return showing
-    return None
+    async with aclosing(_showings(state, shown, shown.frames[:1], media_type, manner)) as showings:
+        return await anext(showings, None)
 
 
 def _without_own_look(manner: Manner) -> Manner:

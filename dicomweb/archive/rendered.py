@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.pictures import Manner, Showing
 from dicomweb.archive.presentation import plan_presentation, showings_of
+from dicomweb.archive.reading import closing
 from dicomweb.archive.rendered_plan import RenderedPlan, planned, takes_anything, without_wildcards
 from dicomweb.archive.stated import Stated, stated
 from dicomweb.archive.stored_forms import MP4, container_of
@@ -202,12 +204,13 @@ class _Survey:
 
 async def _survey(archive: Archive, target: Target, found: Contents) -> _Survey:
     survey = _Survey()
-    async for subject in _subjects(archive, target, found):
-        survey.complete = survey.complete and not subject.source.is_damaged
-        if subject.rendering is Rendering.PRESENTATION and not subject.source.is_damaged:
-            await _survey_state(survey, subject)
-        else:
-            survey.forms[_as_rendered(subject, subject.frames)] = None
+    async with aclosing(_subjects(archive, target, found)) as subjects:
+        async for subject in subjects:
+            survey.complete = survey.complete and not subject.source.is_damaged
+            if subject.rendering is Rendering.PRESENTATION and not subject.source.is_damaged:
+                await _survey_state(survey, subject)
+            else:
+                survey.forms[_as_rendered(subject, subject.frames)] = None
     return survey
 
 
@@ -236,12 +239,14 @@ async def _plan_many(
     chosen = dict(zip(survey.forms, answer.parts, strict=True))
 
     async def showings() -> AsyncIterator[Showing]:
-        async for subject in _subjects(archive, target, found):
-            form = chosen.get(_as_rendered(subject, subject.frames))
-            if subject.source.is_damaged or subject.source.instance_row in survey.empty or form is None:
-                continue
-            async for showing in _parts_of(subject, form, manner):
-                yield showing
+        async with aclosing(_subjects(archive, target, found)) as subjects:
+            async for subject in subjects:
+                form = chosen.get(_as_rendered(subject, subject.frames))
+                if subject.source.is_damaged or subject.source.instance_row in survey.empty or form is None:
+                    continue
+                async with aclosing(_parts_of(subject, form, manner)) as parts:
+                    async for showing in parts:
+                        yield showing
 
     return RenderedPlan(
         multipart=True,
@@ -256,17 +261,20 @@ async def _plan_many(
     )
 
 
-async def _parts_of(subject: Subject, form: Chosen, manner: Manner) -> AsyncIterator[Showing]:
+async def _parts_of(subject: Subject, form: Chosen, manner: Manner) -> AsyncGenerator[Showing, None]:
     """The parts of one instance of many."""
     if subject.rendering is Rendering.PRESENTATION:
-        async for showing in showings_of(subject, form.media_type, manner):
-            yield showing
+        async with aclosing(showings_of(subject, form.media_type, manner)) as stated_showings:
+            async for showing in stated_showings:
+                yield showing
         return
     for showing in _showings(subject, range(1, subject.frames + 1), form, manner, split=True):
         yield showing
 
 
-async def _subjects(archive: Archive, target: Target, found: Contents) -> AsyncIterator[Subject]:
-    async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        for source in page:
-            yield Subject(archive, source)
+async def _subjects(archive: Archive, target: Target, found: Contents) -> AsyncGenerator[Subject, None]:
+    pages = instance_pages(archive.pool, archive.tenant_id, target, found=found)
+    async with closing(pages):
+        async for page in pages:
+            for source in page:
+                yield Subject(archive, source)
