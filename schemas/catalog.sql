@@ -108,6 +108,14 @@ CREATE TABLE study (
     attributes bytea NOT NULL
 ) WITH (fillfactor=70);
 
+CREATE TABLE study_modality (
+    tenant_id integer NOT NULL,
+    modality text COLLATE "C" NOT NULL,
+    started_from bigint NOT NULL,
+    study_instance_uid text COLLATE "C" NOT NULL,
+    study_row bigint NOT NULL
+);
+
 CREATE TABLE tombstone (
     tenant_id integer NOT NULL,
     study_instance_uid text COLLATE "C" NOT NULL,
@@ -176,3 +184,29 @@ CREATE INDEX study_referring_physician_name_groups ON public.study USING gin (re
 CREATE INDEX study_started ON public.study USING btree (tenant_id, started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id);
 CREATE INDEX study_study_description ON public.study USING gin (study_description gin_trgm_ops);
 CREATE INDEX study_study_id ON public.study USING btree (tenant_id, study_id);
+CREATE UNIQUE INDEX study_modality_order ON public.study_modality USING btree (tenant_id, modality, started_from DESC, study_instance_uid) INCLUDE (study_row);
+
+CREATE OR REPLACE FUNCTION public.keep_study_modality()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM study_modality
+         WHERE tenant_id = OLD.tenant_id AND modality = ANY (OLD.modalities)
+           AND started_from = coalesce(OLD.started_from, -1) AND study_instance_uid = OLD.study_instance_uid;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO study_modality (tenant_id, modality, started_from, study_instance_uid, study_row)
+        SELECT DISTINCT NEW.tenant_id, modality, coalesce(NEW.started_from, -1), NEW.study_instance_uid, NEW.id
+          FROM unnest(NEW.modalities) AS modality;
+    END IF;
+    RETURN NULL;
+END
+$function$
+;
+
+CREATE TRIGGER study_modality_added AFTER INSERT OR DELETE ON public.study FOR EACH ROW EXECUTE FUNCTION keep_study_modality();
+ALTER TABLE study ENABLE ALWAYS TRIGGER study_modality_added;
+CREATE TRIGGER study_modality_changed AFTER UPDATE ON public.study FOR EACH ROW WHEN (((old.modalities IS DISTINCT FROM new.modalities) OR (old.started_from IS DISTINCT FROM new.started_from))) EXECUTE FUNCTION keep_study_modality();
+ALTER TABLE study ENABLE ALWAYS TRIGGER study_modality_changed;

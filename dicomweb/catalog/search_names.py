@@ -2,8 +2,8 @@
 
 One index holds the names in their order, one the studies of each first two characters in the order of
 answers. Where few have the name, all of them are taken from the first and sorted; where many have it, the
-second meets enough of them soon. Which it is, the statement finds out itself: it stops at the first
-_FEW names, so that neither way reads more as the archive grows.
+second meets enough of them soon. Which it is, the statement finds out itself: few are as many as are counted,
+so that neither way reads more as the archive grows.
 """
 
 # ruff: noqa: S608 - the statements are put together from constants of our modules and placeholders only.
@@ -15,13 +15,11 @@ from dataclasses import dataclass
 
 from dicomweb.catalog.search_columns import Arguments, conditions
 from dicomweb.catalog.search_statements import STUDY_ORDER, THIN_COLUMNS, THIN_STUDIES, after_ranges
-from dicomweb.protocol.search_key import ANY, NameLike, Within, has_wildcard
+from dicomweb.protocol.search_key import ANY, NameLike, Test, Within, has_wildcard
 from dicomweb.protocol.search_query import Level, SearchQuery
 from dicomweb.protocol.search_response import REMAINING_CAP
 
 _PATIENT_NAME, _STUDY_DATE = (0x00100010,), (0x00080020,)
-# Names that are taken and sorted: a third of a millisecond.
-_FEW = 2000
 # Beyond it more than those few would be passed over.
 _MOST_OFFSET = 1000
 # Characters that study_patient_name_start goes by.
@@ -32,14 +30,12 @@ _START = 2
 class NameRange:
     """Folded names from `first` up to, and without, `end`, in the order of their characters' numbers.
 
-    start: what all of them begin with, as far as study_patient_name_start tells names apart. width: how many
-    characters of a name that is held against.
+    start: what all of them begin with, as far as study_patient_name_start tells names apart.
     """
 
     first: str
     end: str
     start: str
-    width: int = _START
 
 
 def name_ranges(query: SearchQuery) -> tuple[NameRange, ...]:
@@ -51,9 +47,22 @@ def name_ranges(query: SearchQuery) -> tuple[NameRange, ...]:
     if not is_plain or name is None or not (date is None or isinstance(date.test, Within)):
         return ()
     match name.test:
-        case NameLike(patterns=patterns) if not any(has_wildcard(one.removesuffix(ANY)) for one in patterns):
+        case NameLike(patterns=patterns) if all(map(_is_range, patterns)):
             return tuple(map(_range, patterns))
     return ()
+
+
+def _is_range(pattern: str) -> bool:
+    """Whether it is a name, or the beginning of one that is not too short for study_patient_name_start."""
+    prefix = pattern.removesuffix(ANY)
+    if prefix == pattern:
+        return not has_wildcard(pattern)
+    return len(prefix) >= _START and not has_wildcard(prefix) and prefix.strip(_LAST) != ""
+
+
+def is_broad_name(test: Test) -> bool:
+    """Whether it asks for no more than the first letter: one name in twenty has it."""
+    return isinstance(test, NameLike) and any(len(one) <= _START and ANY in one for one in test.patterns)
 
 
 def _range(pattern: str) -> NameRange:
@@ -62,18 +71,16 @@ def _range(pattern: str) -> NameRange:
         return NameRange(pattern, f"{pattern}\x01", pattern[:_START])
     prefix = pattern.removesuffix(ANY)
     start = prefix[:_START]
-    return NameRange(prefix, _following(prefix), start, len(start))
+    return NameRange(prefix, _following(prefix), start)
 
 
 _SURROGATES = range(0xD800, 0xE000)
-_LAST = 0x10FFFF
+_LAST = chr(0x10FFFF)
 
 
 def _following(prefix: str) -> str:
     """The first text after all that begin with a prefix."""
-    kept = prefix.rstrip(chr(_LAST))
-    if not kept:
-        return chr(_LAST) * (len(prefix) + 1)
+    kept = prefix.rstrip(_LAST)
     number = ord(kept[-1]) + 1
     return kept[:-1] + chr(_SURROGATES.stop if number in _SURROGATES else number)
 
@@ -81,6 +88,9 @@ def _following(prefix: str) -> str:
 # --- SQL -------------------------------------------------------------------------------------------
 
 _FIRST = "study.patient_name"
+# The same as something that study_patient_name does not hold: else that index, and sorting, look cheaper to
+# the planner, which does not know how many studies have the name.
+_UNSORTED = f"({_FIRST} || '')"
 # Component groups beside the first one, each with the condition of its index (schemas/sql/0002).
 _SECOND = r"split_part(study.patient_name_groups, E'\n', 3)"
 _THIRD = r"split_part(study.patient_name_groups, E'\n', 4)"
@@ -94,7 +104,7 @@ def named_studies(
 ) -> str:
     """SELECT of `ids`, `at_least` and `counted` of the studies whose patient has such a name, in order."""
     studies = f"{THIN_STUDIES} WHERE study.tenant_id = {arguments.add(tenant_id)}"
-    few = arguments.add(max(_FEW, query.offset + page + 1 + REMAINING_CAP), "::bigint")
+    few = arguments.add(query.offset + page + 1 + REMAINING_CAP, "::bigint")
     most = arguments.add(page + 1 + REMAINING_CAP, "::bigint")
     offset = arguments.add(query.offset, "::bigint")
     bounds = [(arguments.add(one.first), arguments.add(one.end)) for one in ranges]
@@ -106,9 +116,9 @@ def named_studies(
     parts = [" AND ".join([part, *narrowed]) for part in parts]
     next_one = f"{arguments.add(page + 1, '::bigint')} + {offset}"
     for one, bound in zip(ranges, bounds, strict=True):
-        start = f"left({_FIRST}, {one.width}) = {arguments.add(one.start)}"
+        start = f"left({_FIRST}, {_START}) = {arguments.add(one.start)}"
         for later in after or ["TRUE"]:
-            walked = [studies, "(SELECT are FROM many)", start, _within(_FIRST, [bound]), *dates, later]
+            walked = [studies, "(SELECT are FROM many)", start, _within(_UNSORTED, [bound]), *dates, later]
             parts.append(f"({' AND '.join(walked)} ORDER BY {STUDY_ORDER} LIMIT {next_one})")
     taken = " UNION ALL ".join(f"{studies} AND {_within(_FIRST, [bound])}" for bound in bounds)
     return f"""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dicomweb.catalog.search_columns import Arguments, conditions
-from dicomweb.catalog.search_names import name_ranges, named_studies
+from dicomweb.catalog.search_columns import COLUMNS, Arguments, conditions
+from dicomweb.catalog.search_modalities import modalities_of, studies_of_modalities
+from dicomweb.catalog.search_names import is_broad_name, name_ranges, named_studies
 from dicomweb.catalog.search_statements import (
     STUDY_ORDER,
     Statement,
@@ -43,14 +44,7 @@ class PageStatement:
 def page_statement(query: SearchQuery, selection: Selection, tenant_id: int, *, page: int) -> PageStatement:
     """The first rows of a page, SHORT_PAGE at most, of a query whose keys all have columns."""
     arguments = Arguments()
-    ranges = name_ranges(query)
-    if ranges:
-        found = named_studies(query, ranges, tenant_id, arguments, page=page)
-    else:
-        counted = not _is_broad(query)
-        limit = page + 1 + (REMAINING_CAP if counted else 0)
-        ids = matching_ids(query, tenant_id, arguments, limit=limit)
-        found = f"SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {counted} AS counted"
+    found, planned_once = _found(query, tenant_id, arguments, page)
     shown = arguments.add(min(page, SHORT_PAGE), "::int")
     sql = f"""
         WITH found AS MATERIALIZED ({found})
@@ -60,7 +54,27 @@ def page_statement(query: SearchQuery, selection: Selection, tenant_id: int, *, 
                {_JOINS[query.level]}
          ORDER BY page.place
     """  # noqa: S608
-    return PageStatement(sql, tuple(arguments.values), bool(ranges) or _is_planned_once(query))
+    return PageStatement(sql, tuple(arguments.values), planned_once)
+
+
+def _found(query: SearchQuery, tenant_id: int, arguments: Arguments, page: int) -> tuple[str, bool]:
+    """SELECT of `ids`, `at_least` and `counted`, and whether it is planned once.
+
+    at_least: how many matches there are, where that is known otherwise than by the ids.
+    """
+    most = page + 1 + REMAINING_CAP
+    if ranges := name_ranges(query):
+        return named_studies(query, ranges, tenant_id, arguments, page=page), True
+    if modalities := modalities_of(query):
+        ids = studies_of_modalities(query, modalities, tenant_id, arguments, limit=most)
+        return _found_ids(ids, counted=True), True
+    counted = not _is_broad(query)
+    ids = matching_ids(query, tenant_id, arguments, limit=most if counted else page + 1)
+    return _found_ids(ids, counted=counted), _is_planned_once(query)
+
+
+def _found_ids(ids: str, *, counted: bool) -> str:
+    return f"SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {counted} AS counted"
 
 
 # --- columns ---------------------------------------------------------------------------------------
@@ -103,10 +117,10 @@ def _columns(level: Level, selection: Selection) -> str:
 # --- plans and counts ------------------------------------------------------------------------------
 
 # Keys of studies that stand in an index together with the order of answers.
-_STUDY_UID, _STUDY_DATE = 0x0020000D, 0x00080020
+_STUDY_UID, _STUDY_DATE, _STUDY_TIME = 0x0020000D, 0x00080020, 0x00080030
 _ORDERED = (0x00100020, 0x00080050)
 # Keys that many studies share, and no index holds in the order of answers.
-_BROAD = frozenset([0x00080030, 0x00080061, 0x00080062, 0x00100040, 0x00201206, 0x00201208])
+_BROAD = frozenset([_STUDY_TIME, 0x00080061, 0x00080062, 0x00100040, 0x00201206, 0x00201208])
 
 
 def _is_planned_once(query: SearchQuery) -> bool:
@@ -131,7 +145,7 @@ def _is_broad(query: SearchQuery) -> bool:
     """Whether counting on would look at very many studies: the page alone is cheap, since many match."""
     levels = {home_level(key.path[0]) for key in query.keys}
     return query.level == Level.STUDY == max(levels, default=None) and any(
-        key.path[0] in _BROAD for key in query.keys
+        key.path[0] in _BROAD or is_broad_name(key.test) for key in query.keys
     )
 
 
@@ -148,8 +162,13 @@ def remaining_statement(query: SearchQuery, tenant_id: int, last: StudyPlace) ->
     tenant, most = arguments.add(tenant_id), arguments.add(COUNTED_STUDIES, "::bigint")
     dates = [key for key in query.keys if key.path == (_STUDY_DATE,)]
     walked = [f"study.tenant_id = {tenant}", *conditions(dates, arguments)]
+    # No more than is asked: dates and modalities stand in the index.
+    names = {"study.started_from", *(name for key in query.keys for name in COLUMNS[key.path].names)}
+    if any(key.path == (_STUDY_TIME,) for key in query.keys):
+        names.add("study.started_to")
+    studies = f"SELECT {', '.join(sorted(names))} FROM study WHERE"  # noqa: S608
     parts = [
-        f"(SELECT * FROM study WHERE {' AND '.join([*walked, one])} ORDER BY {STUDY_ORDER} LIMIT {most})"  # noqa: S608
+        f"({studies} {' AND '.join([*walked, one])} ORDER BY {STUDY_ORDER} LIMIT {most})"
         for one in after_ranges(last, arguments)
     ]
     matches = " AND ".join(conditions(plan_of(query).declared[Level.STUDY], arguments))

@@ -70,14 +70,33 @@ _INDEXES = """
 """
 
 
+_FUNCTIONS = """
+    SELECT pg_get_functiondef(p.oid) || ';'
+      FROM pg_proc AS p
+     WHERE p.pronamespace = 'public'::regnamespace
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
+     ORDER BY p.proname
+"""
+# 'A': fires always, else only where foreign keys are checked too.
+_TRIGGERS = """
+    SELECT pg_get_triggerdef(t.oid) || ';' || CASE t.tgenabled
+               WHEN 'A' THEN format(E'\\nALTER TABLE %I ENABLE ALWAYS TRIGGER %I;', c.relname, t.tgname)
+               ELSE '' END
+      FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+     WHERE c.relnamespace = 'public'::regnamespace AND NOT t.tgisinternal
+     ORDER BY c.relname, t.tgname
+"""
+
+
 async def schema_text(url: str) -> str:
-    """Extensions, sequences, tables, constraints and indexes; not the journal of migrations."""
+    """Extensions, sequences, tables, constraints, indexes, triggers; not the journal of migrations."""
     db = await asyncpg.connect(url)
     try:
         sections = [[row[0] for row in await db.fetch(query)] for query in (_EXTENSIONS, _SEQUENCES)]
         sections += [[row[1]] for row in await db.fetch(_TABLES)]
         sections += [
-            [row[0] for row in await db.fetch(query)] for query in (_STORAGE, _CONSTRAINTS, _INDEXES)
+            [row[0] for row in await db.fetch(query)]
+            for query in (_STORAGE, _CONSTRAINTS, _INDEXES, _FUNCTIONS, _TRIGGERS)
         ]
     finally:
         await db.close()
