@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import orjson
 
@@ -60,13 +61,18 @@ def _assign(columns: type, source: str) -> str:
     return ", ".join(f"{field.name} = {source}.{field.name}" for field in fields(columns))
 
 
+# PostgreSQL types of its parameters.
+INSERT_TYPES = (
+    "integer", "bigint[]", "json", "bytea[]", "bigint[]", "json", "bytea[]", "integer[]", "integer[]", "json",
+    *["bytea[]"] * 8, "text[]", "bigint[]",
+)  # fmt: skip
 # Every instance names its study and series by number: each variant of their attributes is sent
 # once. The instances that are not there yet (`fresh`) are inserted, and of each study and series the
 # variant of the last of them wins (Q-60). All of it sees one snapshot, taken when the studies were locked.
 # Lists of this statement are joined by hashing; tables are only met through an index, a row at a time, which
 # is what the subqueries with LIMIT and the upsert of a study that is there are for: without statistics, the
 # planner would rather read a whole table.
-_INSERT = f"""
+INSERT = f"""
 WITH
 revision AS MATERIALIZED (SELECT nextval('revision') AS value),
 study_variant AS MATERIALIZED (
@@ -199,35 +205,59 @@ async def insert_instances(
     blobs: Mapping[str, int],
 ) -> dict[str, Taken]:
     """Insert those of the instances whose UID is free; returns who holds the UIDs of the others."""
+    offer = offered(new, blobs)
+    study_rows = [studies.rows[uid] for uid in offer.studies]
+    series_rows = [studies.rows[uid] for uid in offer.series_studies]
+    rows = await db.fetch(INSERT, *offer.arguments(tenant_id, study_rows, series_rows))
+    return {row["sop_instance_uid"]: Taken(*list(row.values())[1:]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Values for INSERT, and the Study Instance UID of each variant of a study, and of a series."""
+
+    studies: list[str]
+    study_values: tuple[Any, ...]
+    series_studies: list[str]
+    series_values: tuple[Any, ...]
+    instance_values: tuple[Any, ...]
+
+    def arguments(
+        self, tenant_id: int, study_rows: list[int] | None, series_rows: list[int] | None
+    ) -> tuple[Any, ...]:
+        """What INSERT takes; the rows are those of `studies` and `series_studies`."""
+        by_study, by_series = (study_rows, *self.study_values), (series_rows, *self.series_values)
+        return tenant_id, *by_study, *by_series, *self.instance_values
+
+
+def offered(new: Sequence[NewInstance], blobs: Mapping[str, int]) -> Offer:
+    """The instances as INSERT takes them."""
     study_variants, study_at = _variants([(one.study_instance_uid, one.study_attributes) for one in new])
     series_variants, series_at = _variants(
         [(one.study_instance_uid, one.series_instance_uid, one.series_attributes) for one in new]
     )
     by_study, by_series = [new[at] for at in study_variants], [new[at] for at in series_variants]
-    rows = await db.fetch(
-        _INSERT,
-        tenant_id,
-        [studies.rows[one.study_instance_uid] for one in by_study],
-        _json([one.study for one in by_study]),
-        [one.study_attributes for one in by_study],
-        [studies.rows[one.study_instance_uid] for one in by_series],
-        _json([one.series for one in by_series]),
-        [one.series_attributes for one in by_series],
-        study_at,
-        series_at,
-        _json([one.instance for one in new]),
-        [one.instance_attributes for one in new],
-        [one.digest for one in new],
-        [one.file_meta for one in new],
-        [one.preamble for one in new],
-        [one.pixel_layout for one in new],
-        [one.metadata for one in new],
-        [one.bulkdata for one in new],
-        [one.frame_entries for one in new],
-        list(blobs.keys()),
-        list(blobs.values()),
+    return Offer(
+        [one.study_instance_uid for one in by_study],
+        (_json([one.study for one in by_study]), [one.study_attributes for one in by_study]),
+        [one.study_instance_uid for one in by_series],
+        (_json([one.series for one in by_series]), [one.series_attributes for one in by_series]),
+        (
+            study_at,
+            series_at,
+            _json([one.instance for one in new]),
+            [one.instance_attributes for one in new],
+            [one.digest for one in new],
+            [one.file_meta for one in new],
+            [one.preamble for one in new],
+            [one.pixel_layout for one in new],
+            [one.metadata for one in new],
+            [one.bulkdata for one in new],
+            [one.frame_entries for one in new],
+            list(blobs.keys()),
+            list(blobs.values()),
+        ),
     )
-    return {row["sop_instance_uid"]: Taken(*list(row.values())[1:]) for row in rows}
 
 
 def _variants(keys: Sequence[tuple[object, ...]]) -> tuple[list[int], list[int]]:

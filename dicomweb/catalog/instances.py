@@ -14,6 +14,7 @@ import asyncpg
 from dicomweb.catalog.columns import NewInstance
 from dicomweb.catalog.counts import recount, remove_instances
 from dicomweb.catalog.insert import Taken, insert_instances
+from dicomweb.catalog.insert_new import insert_new
 from dicomweb.catalog.locks import (
     LockedStudies,
     TryAgain,
@@ -89,11 +90,25 @@ async def _add_turn(
     for attempt in range(_ATTEMPTS):
         async with indexed_connection(pool) as db:
             try:
+                if attempt == 0 and (found := await _add_new(db, tenant_id, new, blobs)):
+                    return found
                 async with write_transaction(db, hashing=True):
                     return await _add(db, tenant_id, new, duplicates, blobs, create=attempt > 0)
             except (TryAgain, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
                 continue
     raise Unavailable("Too many clients store the same instances at once.")
+
+
+async def _add_new(
+    db: Connection, tenant_id: int, new: Sequence[NewInstance], blobs: Mapping[str, int]
+) -> dict[str, Added]:
+    """The same where none of the instances is there, whatever the policy; empty where it cannot be so."""
+    patient_ids = await insert_new(db, tenant_id, new, blobs)
+    if patient_ids is None:
+        return {}
+    strangers = _of_other_patients(new, patient_ids)
+    uids = [one.sop_instance_uid for one in new]
+    return {uid: Added(uid, "stored", other_patient=uid in strangers) for uid in uids}
 
 
 async def _add(
@@ -119,16 +134,19 @@ async def _add(
         await _replace(db, tenant_id, replacing, taken, studies, blobs)
     if taken:
         await drop_empty_studies(db, studies)
-    strangers = _of_other_patients(new, studies)
+    strangers = _of_other_patients(new, studies.patient_ids)
     return {
         uid: Added(uid, state, other_patient=state == "stored" and uid in strangers)
         for uid, state in states.items()
     }
 
 
-def _of_other_patients(new: Sequence[NewInstance], studies: LockedStudies) -> set[str]:
-    """SOP Instance UIDs of those whose Patient ID is not that of their study, or of the others of it."""
-    known = {uid: patient_id for uid, patient_id in studies.patient_ids.items() if patient_id}
+def _of_other_patients(new: Sequence[NewInstance], patient_ids: Mapping[str, str | None]) -> set[str]:
+    """SOP Instance UIDs of those whose Patient ID is not that of their study, or of the others of it.
+
+    patient_ids: by Study Instance UID, of those that are there.
+    """
+    known = {uid: patient_id for uid, patient_id in patient_ids.items() if patient_id}
     return {
         one.sop_instance_uid
         for one in new

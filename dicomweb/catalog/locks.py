@@ -55,7 +55,7 @@ class LockedStudies:
     created: bool = False
 
 
-_LOCK = """
+LOCK = """
     SELECT id, study_instance_uid, patient_id
       FROM study
      WHERE id = ANY (ARRAY (
@@ -65,7 +65,7 @@ _LOCK = """
        FOR NO KEY UPDATE
 """
 
-_LOCK_OR_CREATE = """
+LOCK_OR_CREATE = """
     INSERT INTO study AS s (tenant_id, study_instance_uid, revision, attributes)
     SELECT $1, uid, 0, '' FROM unnest($2::text[]) AS uid ORDER BY uid
         ON CONFLICT (tenant_id, study_instance_uid) DO UPDATE SET revision = s.revision
@@ -75,7 +75,7 @@ _LOCK_OR_CREATE = """
 
 async def lock_studies(db: Connection, tenant_id: int, studies: Iterable[str]) -> LockedStudies:
     """Lock those of the studies that exist."""
-    return _locked(await db.fetch(_LOCK, tenant_id, list(studies)))
+    return _locked(await db.fetch(LOCK, tenant_id, list(studies)))
 
 
 def _locked(rows: Iterable[Record], *, created: bool = False) -> LockedStudies:
@@ -101,7 +101,7 @@ async def lock_or_create_studies(
             return found
         if found.rows:
             raise TryAgain
-    return _locked(await db.fetch(_LOCK_OR_CREATE, tenant_id, list(studies)), created=True)
+    return _locked(await db.fetch(LOCK_OR_CREATE, tenant_id, list(studies)), created=True)
 
 
 _DROP_EMPTY = "DELETE FROM study WHERE id = ANY ($1::bigint[]) AND number_of_instances = 0"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dicomweb.catalog.audit import mark_damaged
 from dicomweb.catalog.lookup import instance_source
-from dicomweb.catalog.pool import Pool
+from dicomweb.catalog.pool import Pool, connection, indexed_connection
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.transfer_syntax import IMPLICIT_LITTLE
 from dicomweb.errors import NotFound
@@ -260,3 +262,69 @@ def test_damaged_content_that_is_sent_again_is_healed(database_url: str) -> None
         assert len(await rows(pool, "SELECT FROM instance WHERE tenant_id = $1", tenant)) == 1
 
     in_catalog(database_url, scenario)
+
+
+# --- the short way: one function of the connection ----------------------------------------------------
+
+
+_CALLED = "SELECT oid FROM pg_proc WHERE proname = 'insert_new' AND pronamespace = pg_my_temp_schema()"
+
+
+def test_new_instances_are_added_by_the_function_that_a_connection_makes_once(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        made = []
+        for number in range(3):
+            assert await add(pool, tenant, make_instance(Target("1.2", "1.2.1", f"1.2.1.{number}"))) == [
+                "stored"
+            ]
+            async with indexed_connection(pool) as db:
+                made.append([row["oid"] for row in await db.fetch(_CALLED)])
+        assert len(made[0]) == 1
+        assert made[0] == made[1] == made[2]
+        await assert_exact(pool, tenant)
+
+    in_catalog(database_url, scenario)
+
+
+def test_studies_that_are_there_and_studies_that_are_not_come_in_one_request(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        await add(pool, tenant, make_instance(Target("1.5", "1.5.1", "1.5.1.1")))
+        new = [make_instance(Target(f"1.{at}", f"1.{at}.1", f"1.{at}.1.2")) for at in range(9)]
+        assert await add(pool, tenant, *new) == ["stored"] * 9
+        await assert_exact(pool, tenant)
+
+    in_catalog(database_url, scenario)
+
+
+def test_an_account_that_may_make_nothing_temporary_stores_all_the_same(database_url: str) -> None:
+    role = "dicomweb_limited"
+    limited = re.sub(r"//[^@/]*@", f"//{role}@", database_url)
+
+    async def restrict(pool: Pool) -> None:
+        async with connection(pool) as db:
+            name = await db.fetchval("SELECT current_database()")
+            await db.execute(
+                f"""
+                DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN;
+                REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC;
+                GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
+                GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role};
+                """
+            )
+
+    async def scenario(pool: Pool) -> None:
+        tenant = new_tenant()
+        new = make_instance(Target("1.2", "1.2.1", "1.2.1.1"))
+        assert await add(pool, tenant, new, make_instance(ONE, key=new_key())) == ["stored", "identical"]
+        assert await add(pool, tenant, new) == ["identical"]
+        await assert_exact(pool, tenant)
+
+    async def forget(pool: Pool) -> None:
+        async with connection(pool) as db:
+            await db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+    in_catalog(database_url, restrict)
+    in_catalog(limited, scenario)
+    in_catalog(database_url, forget)
