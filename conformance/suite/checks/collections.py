@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 from conformance.suite import drawn
-from conformance.suite.check import expect, expect_equal, shows
+from conformance.suite.check import Skipped, expect, expect_equal, shows
 from conformance.suite.checks import pictures
 from conformance.suite.checks.library import library
 from conformance.suite.checks.rendered_values import stored
@@ -135,6 +135,26 @@ def single_part_frames_have_ranges(session: Session) -> str:
         (beyond.status_code, beyond.headers.get("content-range")), (416, f"bytes */{length}"), "beyond"
     )
     return "the first 100 bytes of an HTJ2K frame"
+
+
+@shows("V-08")
+def encoded_frames_have_ranges(session: Session) -> str:
+    """As viewers ask that show the beginning of a frame, which nobody stored as HTJ2K, and then the rest."""
+    image = pictures.native_frames(session)
+    path, syntax = image.path + "/frames/2", "transfer-syntax=1.2.840.10008.1.2.4.202"
+    for accept in (f"image/jphc; {syntax}", f'multipart/related; type="image/jphc"; {syntax}'):
+        whole = session.get(path, accept=accept)
+        if whole.status_code == 406:
+            raise Skipped("frames are not encoded as HTJ2K RPCL")
+        size = len(whole.content)
+        first = session.get(path, accept=accept, headers={"Range": "bytes=0-99"})
+        expect_equal((first.status_code, first.content), (206, whole.content[:100]), f"{accept}: bytes=0-99")
+        expect_equal(first.headers.get("content-range"), f"bytes 0-99/{size}", f"{accept}: Content-Range")
+        rest = session.get(
+            path, accept=accept, headers={"Range": "bytes=100-", "If-Range": first.headers.get("etag", "")}
+        )
+        expect(first.content + rest.content == whole.content, f"{accept}: two ranges are not the whole")
+    return "the first 100 bytes of a frame encoded as HTJ2K RPCL, and the rest; single part and multipart"
 
 
 @shows("H-05")
