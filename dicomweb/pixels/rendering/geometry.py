@@ -40,6 +40,8 @@ def region_of(viewport: Viewport | None, rows: int, columns: int) -> Region:
 
     Raises InvalidRequest when nothing of the image lies in it.
     """
+    if not rows or not columns:
+        raise InvalidRequest("The image has no pixels.")
     if viewport is None:
         return Region(0, 0, columns, rows)
     scale_x, scale_y = (columns, rows) if viewport.normalized else (1, 1)
