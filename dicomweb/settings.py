@@ -190,7 +190,7 @@ class Settings:
     cache_bytes: int = _setting(
         _GIB,
         values.byte_count(),
-        "Transcoded frames and rendered pictures kept in the data directory; 0 keeps none.",
+        "Transcoded frames, rendered pictures and volumes kept in the data directory; 0 keeps none.",
     )
     search_rows: int = _setting(
         50_000, values.integer(1, 100_000_000), "Candidates examined for attributes that have no index."

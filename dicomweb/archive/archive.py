@@ -57,7 +57,7 @@ async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
         stack.push_async_callback(workers.close)
         kept = open_derived(settings)
         stack.push_async_callback(kept.close)
-        volumes = VolumeFiles()
+        volumes = VolumeFiles(keeps=settings.cache_bytes > 0)
         stack.callback(volumes.close)
         yield Archive(settings, pool, blobs, workers, derived=kept, volumes=volumes)
 

@@ -33,6 +33,10 @@ _STEP_SHARE = 16
 # Writing the time of use for every read would cost the disk more than it tells.
 _USED_AGAIN_SECONDS = 60.0
 _LONGEST_UNUSED_SECONDS = 7 * 86400.0
+VOLUMES = "volumes"
+"""Directory, in that of a cache, of files which archive.volume_files writes and reads: they count here."""
+# Drawing a picture of a volume takes less.
+_IN_USE_SECONDS = 120.0
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
@@ -43,6 +47,11 @@ class _Entry:
     used: float
     size: int
     path: str
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it is a volume of which a picture may be being made, which needs its name."""
+        return f"/{VOLUMES}/" in self.path and time.time() - self.used < _IN_USE_SECONDS
 
     @property
     def minute(self) -> int:
@@ -122,6 +131,8 @@ class DiskCache:
             total -= sizes[minute]
         last: list[_Entry] = []  # of the minute of which only some must go
         for entry in self._entries():
+            if entry.is_in_use:
+                continue
             if entry.minute < first_kept:
                 _remove(entry.path)
             elif entry.minute == first_kept:

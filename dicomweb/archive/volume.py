@@ -14,6 +14,7 @@ import orjson
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.derived import derived
+from dicomweb.archive.disk_cache import VOLUMES
 from dicomweb.archive.volume_files import VolumeFile
 from dicomweb.archive.volume_input import Frame, VolumeInput
 from dicomweb.errors import DecodeFailed, InvalidRequest, Unavailable
@@ -136,10 +137,11 @@ async def _volume_file(plan: VolumePlan) -> VolumeFile:
     async def fill(file: VolumeFile) -> None:
         left = iter(enumerate(frames))
         await _together(_fill(plan.source, file, left, slice_bytes) for _ in range(_AT_A_TIME))
+        await archive.derived.sweep()  # it may have filled the cache by itself
 
     key = tuple((frame.subject.source.instance_row, frame.number) for frame in frames)
     return await archive.volumes.get(
-        archive.settings.data / "volumes",
+        archive.settings.data / "cache" / VOLUMES,
         key,
         slice_bytes * len(frames),
         archive.settings.min_free_bytes,

@@ -1,6 +1,7 @@
 """Volumes made of decoded frames, in files that workers map: the last few are kept for the next view.
 
-A file goes when nothing refers to its volume any more; what a crash left goes when it is old.
+A file goes when nothing refers to its volume any more, or when the cache in whose directory it lies sweeps it
+away; what a crash left goes when it is old.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ Fill = Callable[[VolumeFile], Awaitable[None]]
 class VolumeFiles:
     """The volumes that one process made last. Equal requests at a time share the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps: bool = True) -> None:
+        """keeps: after the last picture that is made of them at a time."""
+        self._most_kept = _MOST_KEPT if keeps else 0
         self._kept: OrderedDict[Hashable, VolumeFile] = OrderedDict()
         self._turns: weakref.WeakValueDictionary[Hashable, asyncio.Lock] = weakref.WeakValueDictionary()
         self._making = asyncio.Semaphore(_MOST_AT_A_TIME)
@@ -107,7 +110,7 @@ class VolumeFiles:
                     await fill(found)
             self._kept[key] = found
             self._kept.move_to_end(key)
-            while len(self._kept) > _MOST_KEPT:
+            while len(self._kept) > self._most_kept:
                 self._kept.popitem(last=False)
             return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import io
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -435,13 +437,39 @@ def test_what_was_deleted_is_gone(client: Client) -> None:
 
 
 def test_files_of_volumes_go_when_they_are_not_needed(client: Client) -> None:
-    directory = client.archive.settings.data / "volumes"
     for number in range(4):
         path = _series_of(_stored(client, *_series(balls=[400], InstanceNumber=number)))
         assert client.get(f"{path}/renderedmpr").status_code == 200
     gc.collect()
-    assert len(list(directory.iterdir())) <= 2
-    assert all(file.stat().st_mode & 0o077 == 0 for file in directory.iterdir())
+    assert len(_volumes(client)) <= 2
+    assert all(file.stat().st_mode & 0o077 == 0 for file in _volumes(client))
+
+
+def _volumes(client: Client) -> set[Path]:
+    return set((client.archive.settings.data / "cache" / "volumes").glob("*"))
+
+
+def test_volumes_count_in_the_bound_of_the_cache_but_not_while_they_are_used(make_client: Any) -> None:
+    client: Client = make_client(cache_bytes=1 << 10)
+    path, before = _series_of(_stored(client, *_series())), _volumes(client)
+    assert client.get(f"{path}/renderedmpr").status_code == 200
+    (volume,) = _volumes(client) - before
+    assert volume.stat().st_blocks * 512 > 1 << 10
+    client._run(client.archive.derived.sweep())
+    assert volume.exists()
+    an_hour_ago = time.time() - 3600
+    os.utime(volume, (an_hour_ago, an_hour_ago))
+    client._run(client.archive.derived.sweep())
+    assert not volume.exists()
+    assert client.get(f"{path}/renderedmpr?viewport=8,8").status_code == 200
+
+
+def test_without_a_cache_no_volume_is_kept(make_client: Any) -> None:
+    client: Client = make_client(cache_bytes=0)
+    path, before = _series_of(_stored(client, *_series())), _volumes(client)
+    assert client.get(f"{path}/renderedmpr").status_code == 200
+    gc.collect()
+    assert _volumes(client) <= before
 
 
 def test_a_file_that_somebody_removes_is_no_fault_of_the_request(
