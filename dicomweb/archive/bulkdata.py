@@ -114,8 +114,10 @@ async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIt
     location = f"{place.source.target.path}/bulkdata/{value.path}"
     in_frames = layout is not None and (layout.encapsulated or _is_encoded(chosen))
     if value.is_pixel_data and layout is not None and in_frames:
-        async for body in _encapsulated_bodies(archive, place, layout, chosen):
-            yield Part(chosen.content_type, body, location)
+        bodies = _encapsulated_bodies(archive, place, layout, chosen)
+        async with closing(bodies):
+            async for body in bodies:
+                yield Part(chosen.content_type, body, location)
         return
     known = VALUE_REPRESENTATIONS.get(place.vr)
     word_bits = 8 * known.word if known else 8
@@ -126,20 +128,22 @@ async def value_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIt
 
 async def readable_parts(archive: Archive, value: Value, chosen: Chosen) -> AsyncIterator[Part]:
     """As value_parts; what no codec takes comes as stored: one bad value must not cost the others."""
-    if chosen.as_stored:
-        async for part in value_parts(archive, value, chosen):
-            yield part
-        return
     first = True
+    parts = value_parts(archive, value, chosen)
     try:
-        async for part in value_parts(archive, value, chosen):
-            yield await begun(part, partial(note_damage, archive)) if first else part
-            first = False
+        async with closing(parts):
+            async for part in parts:
+                begins = first and not chosen.as_stored
+                yield await begun(part, partial(note_damage, archive)) if begins else part
+                first = False
+        return
     except DecodeFailed:
         uid = value.place.source.transfer_syntax_uid
         if not first or uid not in TRANSFER_SYNTAXES or not TRANSFER_SYNTAXES[uid].encapsulated:
             raise
-        async for part in value_parts(archive, value, Chosen(TRANSFER_SYNTAXES[uid].media_type, uid, True)):
+    parts = value_parts(archive, value, Chosen(TRANSFER_SYNTAXES[uid].media_type, uid, True))
+    async with closing(parts):
+        async for part in parts:
             yield part
 
 
@@ -161,9 +165,11 @@ async def _encapsulated_bodies(
         joined = Flow(bare, None, source.instance_row)
         yield [joined] if stretches is None else stretches
     else:
-        async for reader in frame_pages(archive, source, layout):
-            for position in range(len(reader)):
-                yield reader.body(position, chosen)
+        pages = frame_pages(archive, source, layout)
+        async with closing(pages):
+            async for reader in pages:
+                for position in range(len(reader)):
+                    yield reader.body(position, chosen)
 
 
 def _value_body(archive: Archive, place: BulkdataPlace, length: int, word_bits: int) -> Body:

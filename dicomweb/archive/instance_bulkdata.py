@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.bulkdata import Value, locate_value, readable_parts, value_parts
+from dicomweb.archive.bulkdata import locate_value, readable_parts, value_parts
 from dicomweb.archive.derived import identity_of
 from dicomweb.archive.parts import Part
+from dicomweb.archive.reading import closing
 from dicomweb.archive.retrieve import RetrievePlan
 from dicomweb.catalog.bulkdata_index import bulkdata_indexes
 from dicomweb.catalog.lookup import Contents, InstanceSource, contents, instance_pages
@@ -66,7 +67,8 @@ async def _survey(archive: Archive, target: Target, found: Contents, only_pixels
     survey = _Survey()
     async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
         survey.damaged += sum(source.is_damaged for source in page)
-        async for value in _page_values(archive, page, only_pixels):
+        for place, path in await _places(archive, page, only_pixels):
+            value = await locate_value(archive, place, path)
             survey.forms[value.form] = None
             survey.parts += value.frames
     if not survey.forms and survey.damaged:
@@ -85,21 +87,29 @@ async def _parts(
 ) -> AsyncIterator[Part]:
     # An instance alone is refused as a whole when its pixels turn out to be broken.
     read = value_parts if target.instance else readable_parts
-    async for page in instance_pages(archive.pool, archive.tenant_id, target, found=found):
-        async for value in _page_values(archive, page, only_pixels):
-            form = chosen.get(value.form)
-            if form is not None:
-                async for part in read(archive, value, form):
-                    yield part
+    pages = instance_pages(archive.pool, archive.tenant_id, target, found=found)
+    async with closing(pages):
+        async for page in pages:
+            for place, path in await _places(archive, page, only_pixels):
+                value = await locate_value(archive, place, path)
+                form = chosen.get(value.form)
+                if form is None:
+                    continue
+                parts = read(archive, value, form)
+                async with closing(parts):
+                    async for part in parts:
+                        yield part
 
 
-async def _page_values(
+async def _places(
     archive: Archive, page: Sequence[InstanceSource], only_pixels: bool
-) -> AsyncIterator[Value]:
-    """The values of the instances that can be read."""
+) -> Iterator[tuple[BulkdataPlace, str]]:
+    """The values of the instances that can be read, each with its path."""
     intact = [source for source in page if not source.is_damaged]
     indexes = await bulkdata_indexes(archive.pool, [source.instance_row for source in intact])
-    for source in intact:
-        for path, (vr, offset, length) in indexes.get(source.instance_row, {}).items():
-            if not only_pixels or path in _PIXEL_DATA:
-                yield await locate_value(archive, BulkdataPlace(source, vr, offset, length), path)
+    return (
+        (BulkdataPlace(source, *place), path)
+        for source in intact
+        for path, place in indexes.get(source.instance_row, {}).items()
+        if not only_pixels or path in _PIXEL_DATA
+    )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import sys
 import tracemalloc
 from itertools import pairwise
+from typing import Any
 
 import pydicom
 import pytest
 
 from dicomweb.archive import bulkdata, frames
 from dicomweb.archive.bulkdata import plan_bulkdata
+from dicomweb.archive.instance_bulkdata import plan_instance_bulkdata
+from dicomweb.archive.reading import close
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.negotiate import Resource, acceptable
 from tests.builders import MULTIFRAME_GRAYSCALE_WORD, fake_codestreams, make_instance
@@ -110,3 +114,27 @@ def test_a_plan_does_not_grow_with_the_frames(client: Client) -> None:
             tracemalloc.stop()
 
     assert client._run(planned()) < 4 << 20
+
+
+@pytest.mark.parametrize("resource", [Resource.BULKDATA, Resource.PIXELDATA])
+def test_nothing_goes_on_being_made_for_who_left(client: Client, resource: Resource) -> None:
+    """An async generator that is only dropped ends when the garbage collector comes by."""
+    target = _store(client, count=23)
+    accept = acceptable([AS_STORED], [], resource)
+
+    async def left() -> list[object]:
+        planned = await plan_bulkdata(client.archive, target, "7FE00010", accept)
+        found = await plan_instance_bulkdata(client.archive, Target(target.study), accept)
+        running: list[Any] = []
+        before, _ = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=running.append)
+        try:
+            for stream in (planned.stream(), found.stream()):
+                await anext(stream)
+                await close(stream)
+        finally:
+            sys.set_asyncgen_hooks(firstiter=before)
+        assert len(running) > 6
+        return [one for one in running if one.ag_frame is not None]
+
+    assert client._run(left()) == []
