@@ -71,7 +71,8 @@ class _Bounded:
             if not more:  # the body is whole: this waits for the client to leave, as long as it takes
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), self._idle)
+                async with asyncio.timeout(self._idle):
+                    message = await receive()
             except TimeoutError:
                 message = {"type": "http.disconnect"}
             more = message.get("more_body", False)
@@ -81,7 +82,8 @@ class _Bounded:
 
     def _bounded(self, send: Any) -> Any:
         async def within_bound(message: Any) -> None:
-            await asyncio.wait_for(send(message), self._idle)
+            async with asyncio.timeout(self._idle):
+                await send(message)
 
         return within_bound
 

@@ -96,10 +96,10 @@ class Exchange:
 
     async def receive(self) -> dict[str, Any]:
         """ASGI: the next piece of the body; http.disconnect when the answer is whole or the client left."""
-        if self.expects_continue and not self.started:
-            self.expects_continue = False
-            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.gone or self.complete):
+            if self.expects_continue and not self.started:
+                self.expects_continue = False
+                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             if self._chunks:
                 chunk = self._chunks.popleft()
                 self._waiting -= len(chunk)
