@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+from dicomweb.blobs.open_cached import open_cached
 from dicomweb.errors import BlobMissing
 
 # Copying this much takes about as long as a hop to a thread; more would hold up the event loop.
@@ -37,6 +38,13 @@ class OpenFile:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             self.fd = -1
             raise BlobMissing("A blob is not in the object store.") from None
+
+    @classmethod
+    def at_hand(cls, path: str) -> OpenFile | None:
+        """The file, if it can be opened without waiting."""
+        file = cls.__new__(cls)
+        file.fd = open_cached(path)
+        return file if file.fd >= 0 else None
 
     def __del__(self) -> None:
         if self.fd >= 0:

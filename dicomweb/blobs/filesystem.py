@@ -81,8 +81,13 @@ class FilesystemBlobs:
         return self.file(key) or self.keep(key, await self.run(self.opened, key))
 
     def file(self, key: str) -> OpenFile | None:
-        """The file of a blob, if it is open."""
-        return self._open_files.get(key)
+        """The file of a blob, if it is open or can be opened without waiting. Not in a thread."""
+        file = self._open_files.get(key)
+        if file is None and _SAFE_KEY.fullmatch(key):
+            file = OpenFile.at_hand(f"{self._root}/{key}")
+            if file is not None:
+                self.keep(key, file)
+        return file
 
     def keep(self, key: str, file: OpenFile) -> OpenFile:
         """Keep a file open for a while. Not in a thread."""

@@ -41,7 +41,7 @@ class BlobWriter(Protocol):
         """Append. Bytes are kept without a copy; the memory of a memoryview may be reused afterwards."""
 
     async def write_made(self, make: Callable[[], Sequence[bytes]], *, last: bool = False) -> None:
-        """Append what `make` returns, which is called in a thread: where that thread writes, one hop does all.
+        """Append what `make` returns, which is called in a thread: one that writes too does all in one turn.
 
         last: commit too, unless the blob is still empty, which aborts it.
         """

@@ -18,6 +18,7 @@ import pytest
 from dicomweb.blobs.contract import BlobsContract, listing, put
 from dicomweb.blobs.file_reads import OpenFile
 from dicomweb.blobs.filesystem import FilesystemBlobs
+from dicomweb.blobs.open_cached import open_cached
 from dicomweb.blobs.protocol import Blobs, new_key
 from dicomweb.errors import BlobMissing, Unavailable
 
@@ -257,6 +258,29 @@ def test_a_cold_file_is_read_in_a_thread(root: Path) -> None:
         await blobs.close()
 
     asyncio.run(scenario())
+
+
+def test_a_file_that_the_kernel_knows_is_opened_without_a_thread(root: Path) -> None:
+    if (fd := open_cached(__file__)) < 0:
+        pytest.skip("this system does not open files by openat2")
+    os.close(fd)
+
+    async def scenario() -> None:
+        blobs = FilesystemBlobs(root)
+        key = await put(blobs, b"0123456789")
+        with patch.object(FilesystemBlobs, "submit", side_effect=AssertionError("a thread was asked")):
+            reader, buffer = blobs.reader(key), bytearray(4)
+            assert reader.fill_now(3, memoryview(buffer))
+            assert buffer == b"3456"
+            assert await blobs.read(key, 1, 2) == b"12"
+        await blobs.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["none", "none/at/all", "with\0zero", ""])
+def test_what_is_not_there_is_not_opened(root: Path, name: str) -> None:
+    assert open_cached(f"{root}/{name}/x") == -1
 
 
 def test_a_deleted_file_is_not_kept_open(root: Path) -> None:
