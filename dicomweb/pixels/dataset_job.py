@@ -99,11 +99,11 @@ def _stored_frame(
     dataset: bytes, layout: PixelLayout, source_uid: str
 ) -> tuple[bytes, CodestreamHeader | None]:
     """The only frame: its bare codestream with what the header of that says, or native, little endian."""
-    value = dataset[layout.value_offset : layout.element_end]  # with the delimiter of the fragments
     little = TRANSFER_SYNTAXES[source_uid].little
     if not layout.encapsulated:
-        start, stop = frame_window(layout, 0, little=little)
-        return native_frame(value[start:stop], layout, 0, little=little), None
+        start, stop = (layout.value_offset + edge for edge in frame_window(layout, 0, little=little))
+        return native_frame(dataset[start:stop], layout, 0, little=little), None
+    value = dataset[layout.value_offset : layout.element_end]  # with the delimiter of the fragments
     found = read_fragments(
         Window([value]), little=little, longest_table=len(value), charge=lambda _bytes: None
     )

@@ -42,7 +42,7 @@ async def rendered(request: Request) -> Response | Streamed:
     target = target_of(request)  # 400 malformed UID
     frames = request.path_params.get("frames")
     numbers = parse_frame_list(frames) if frames is not None else ()  # 400
-    asked = parse_rendered(request.url.query.encode())  # 400
+    asked = parse_rendered(request.scope["query_string"])  # 400
     accept = rendered_acceptable(acceptable(request, Resource.RENDERED))  # 400, 406
     plan = await plan_rendered(archive, target, numbers, accept, manner_of(request, asked))  # 404, 406, 410
     return await answer(request, plan, asked)
@@ -89,17 +89,17 @@ async def _location(request: Request, plan: RenderedPlan) -> str:
 
 
 def _headers(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> dict[str, str]:
-    manner = manner_of(request, asked)
+    texts = [form for form in plan.forms if form.startswith("text/")]
     headers = cache_headers(
         plan.version,
         "rendered",
         str(plan.multipart),
         *plan.forms,
         *(f"{row:x}" for row in plan.beside),
-        *(manner.charset(form) for form in plan.forms if form.startswith("text/")),
+        *(manner_of(request, asked).charset(form) for form in texts),
         repr(asked),
         makers(),
-        manner.base,
+        base_url(request),
         modified=plan.modified,
     )
     if plan.root_type in _ACTIVE_TYPES:
@@ -109,7 +109,7 @@ def _headers(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> dict
 
 def manner_of(request: Request, asked: RenderedQuery) -> Manner:
     """How the answer to this request is shown. asked: its parameters for pictures."""
-    query = request.url.query.encode()
+    query = request.scope["query_string"]
     charset = partial(
         choose_charset,
         accept=[*accept_parameters(request), *request.headers.getlist("accept")],

@@ -22,7 +22,7 @@ async def thumbnail(request: Request) -> Response | Streamed:
     target = target_of(request)  # 400 malformed UID
     frames = request.path_params.get("frames")
     numbers = parse_frame_list(frames) if frames is not None else ()  # 400
-    asked = parse_thumbnail(request.url.query.encode())  # 400
+    asked = parse_thumbnail(request.scope["query_string"])  # 400
     accept = rendered_acceptable(acceptable(request, Resource.THUMBNAIL))  # 400, 406
     plan = await plan_thumbnail(archive, target, numbers, accept, Manner(asked))  # 404, 406, 410
     return await answer(request, plan, asked)

@@ -44,7 +44,7 @@ async def _rendered_volume(request: Request, reformat: Reformat) -> Response | S
     target = target_of(request)  # 400 malformed UID
     frames = request.path_params.get("frames")
     numbers = parse_frame_list(frames) if frames is not None else ()  # 400
-    query = parse_volume(request.url.query.encode(), reformat)  # 400
+    query = parse_volume(request.scope["query_string"], reformat)  # 400
     form = _form(request, query)  # 400, 406
     source = await volume_input(archive, target, numbers, query)  # 400 no volume, 404, 406, 410, 413
     plan = plan_volume(archive, source, query, reformat)  # 400
