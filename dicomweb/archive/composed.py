@@ -114,7 +114,7 @@ class _Making:
         if self.length > _MOST_BYTES:
             raise DecodeFailed("The picture needs more frames than one picture may.")
         return {
-            "layout": asdict(layout),
+            "layout": layout,
             "transfer_syntax_uid": subject.frame_syntax_uid,
             "display": display,
             "plane": asdict(frame.place.slice) if frame.place.slice else None,
@@ -145,7 +145,7 @@ class Subtracted:
             subject.source.target.instance,
         )
         parameters = {
-            "layout": asdict(layout),
+            "layout": layout,
             "transfer_syntax_uid": subject.frame_syntax_uid,
             "display": display,
             "request": (await showing.request()).to_parameters(),

@@ -163,9 +163,7 @@ class Derived:
         if failed or making.kept or self.cache is None or len(self._keeping) >= _MOST_KEEPING:
             self._forget(name, making)
             return
-        keeping = asyncio.get_running_loop().run_in_executor(
-            None, self.cache.put, name, making.task.result()
-        )
+        keeping = asyncio.get_running_loop().run_in_executor(None, self.cache.put, name, making.task.result())
         self._keeping.add(keeping)
 
         def kept(_done: asyncio.Future[None]) -> None:

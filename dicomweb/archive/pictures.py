@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -155,7 +155,7 @@ async def _still(
     subject = showing.subject
     assert subject.layout is not None, "only images have frames"
     parameters: dict[str, Any] = {
-        "layout": asdict(subject.layout),
+        "layout": subject.layout,
         "transfer_syntax_uid": subject.frame_syntax_uid,
         "display": display,
         "request": request.to_parameters(),

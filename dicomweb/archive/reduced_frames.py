@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 from dicomweb.archive.archive import Archive
@@ -97,7 +97,7 @@ class _Reader(FrameReader):
         return await self._archive.workers.run(
             "reduce",
             {
-                "layout": asdict(layout),
+                "layout": layout,
                 "source_uid": frame_syntax_uid(layout, source_uid),
                 "target_uid": transfer_syntax_uid,
                 "halvings": halvings,

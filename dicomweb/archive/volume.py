@@ -178,7 +178,7 @@ async def _slice(frame: Frame, step: int, slice_bytes: int) -> bytes:
         return [await subject.frame(frame.number), *await subject.bulk(paths)]
 
     parameters = {
-        "layout": asdict(subject.layout),
+        "layout": subject.layout,
         "transfer_syntax_uid": subject.frame_syntax_uid,
         "display": display,
         "step": step,

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dicomweb.archive.cancellation import is_leaving
@@ -87,7 +87,7 @@ class PixelWorkers:
         """The native frame (pixels.codecs.decode_frame), made in a worker. Raises as run does."""
         return await self.run(
             "decode",
-            {"layout": asdict(layout), "transfer_syntax_uid": transfer_syntax_uid},
+            {"layout": layout, "transfer_syntax_uid": transfer_syntax_uid},
             [codestream],
             key=key,
             result_bytes=decoded_length(layout, transfer_syntax_uid),
@@ -110,7 +110,7 @@ class PixelWorkers:
         parameters = {"source_uid": source_uid, "target_uid": target_uid, "quality": quality}
         return await self.run(
             "transcode",
-            parameters | {"layout": asdict(layout)},
+            parameters | {"layout": layout},
             frame,
             key=None if key is None else (key, target_uid, quality),
             result_bytes=decoded_length(layout, source_uid),
@@ -125,8 +125,9 @@ class PixelWorkers:
         key: Hashable | None = None,
         result_bytes: int = 0,
     ) -> bytes:
-        """What a job of pixels.jobs makes of its parameters (JSON values) and buffers, in a worker.
+        """What a job of pixels.jobs makes of its parameters and buffers, in a worker.
 
+        parameters: JSON values, and dataclasses, which arrive as objects of JSON.
         key: names the result; equal jobs with this key share the work while it is done.
         result_bytes: what the job needs at least; refused beforehand when beyond the memory of a worker.
         Raises DecodeFailed; WorkFailed for a bug of ours; Unavailable when too much is waiting or workers are

@@ -7,7 +7,7 @@ together, where a longer object goes through the server frame by frame.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from dicomweb.dicom.element import UNDEFINED_LENGTH, element_header
@@ -49,7 +49,7 @@ def dataset_parameters(
     stored_ratio, stored_method: encoded_attributes.
     """
     return {
-        "layout": asdict(_moved(layout, -start)),
+        "layout": _moved(layout, -start),
         "source_uid": source_uid,
         "target_uid": target_uid,
         "stored_ratio": stored_ratio,

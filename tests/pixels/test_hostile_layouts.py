@@ -9,6 +9,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,4 +111,5 @@ def test_a_transcoded_frame_or_a_refusal(layout: PixelLayout, frame: bytes, sour
 def test_a_transcoded_data_set_or_a_refusal(
     layout: PixelLayout, head: bytes, frame: bytes, source: str, target: str
 ) -> None:
-    _settled(dataset_job, dataset_parameters(layout, 0, source, target), [head + frame])
+    parameters = orjson.loads(orjson.dumps(dataset_parameters(layout, 0, source, target)))
+    _settled(dataset_job, parameters, [head + frame])
