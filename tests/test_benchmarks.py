@@ -42,7 +42,9 @@ _ROWS = {
           FROM instance JOIN series ON series.id = series_row
                JOIN instance_metadata ON instance_row = instance.id JOIN blob USING (blob_key)
          ORDER BY sop_instance_uid""",
+    "study_modality": "SELECT * FROM study_modality ORDER BY study_instance_uid, modality",
 }
+_TABLES = "study, study_modality, series, instance, instance_metadata, blob"
 _APART = re.compile("id|.*_row|revision|.*_at|blob_.*|digest|live")
 
 
@@ -152,7 +154,7 @@ def test_a_filled_catalog_is_what_a_store_writes(archive_directory: Path) -> Non
             all_stored(client.request(stow(objects)), len(objects))
         client.close()
         stored = asyncio.run(_rows(url))
-        asyncio.run(_execute(url, "TRUNCATE study, series, instance, instance_metadata, blob"))
+        asyncio.run(_execute(url, f"TRUNCATE {_TABLES}"))
         asyncio.run(fill.fill(url, STUDIES // 2))
         asyncio.run(fill.fill(url, STUDIES - STUDIES // 2))
         filled = asyncio.run(_rows(url))
