@@ -8,27 +8,29 @@ unfit for PostgreSQL's text.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import zstandard
 
+from dicomweb.catalog.matched_values import (
+    LONGEST_LIST,
+    Attributes,
+    first_number,
+    first_text,
+    items,
+    person_name,
+    texts,
+)
 from dicomweb.dicom import levels, matching
 from dicomweb.dicom.part10 import BulkValue, Scan
 from dicomweb.dicom.target import Target
 
-# Characters of a searchable text. Far beyond what the VRs allow (64), and small enough in UTF-8 for an
-# entry of a B-tree, which may not pass 2704 bytes.
-LONGEST_TEXT = 512
-_LONGEST_LIST = 64
 _LARGEST_INTEGER = (1 << 31) - 1
-_DIGITS = tuple("-0123456789")
 # Level 1 is the fastest; metadata is mostly keys and compresses nearly as well as at any other.
 _ZSTD_LEVEL = 1
-
-Attributes = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +194,11 @@ def new_instance(scan: Scan, place: BlobPlace, *, inflated: BlobPlace | None = N
 
 def study_columns(study_instance_uid: str, attributes: Attributes) -> StudyColumns:
     """Keys of Table 10.6.1-5 (study level), each normalised for how it is matched."""
-    date, time = _text(attributes, "00080020") or "", _text(attributes, "00080030") or ""
+    date, time = first_text(attributes, "00080020") or "", first_text(attributes, "00080030") or ""
     times = matching.time_interval(time) or (None, None)
     started = matching.moment_interval(date, time) or (None, None)
-    referring, referring_groups = _name(attributes, "00080090")
-    patient, patient_groups = _name(attributes, "00100010")
+    referring, referring_groups = person_name(attributes, "00080090")
+    patient, patient_groups = person_name(attributes, "00100010")
     return StudyColumns(
         study_instance_uid=study_instance_uid,
         study_date=matching.date_number(date),
@@ -204,36 +206,36 @@ def study_columns(study_instance_uid: str, attributes: Attributes) -> StudyColum
         study_time_to=times[1],
         started_from=started[0],
         started_to=started[1],
-        accession_number=_text(attributes, "00080050"),
-        study_id=_text(attributes, "00200010"),
-        study_description=_text(attributes, "00081030"),
+        accession_number=first_text(attributes, "00080050"),
+        study_id=first_text(attributes, "00200010"),
+        study_description=first_text(attributes, "00081030"),
         referring_physician_name=referring,
         referring_physician_name_groups=referring_groups,
         patient_name=patient,
         patient_name_groups=patient_groups,
-        patient_id=_text(attributes, "00100020"),
-        issuer_of_patient_id=_text(attributes, "00100021"),
+        patient_id=first_text(attributes, "00100020"),
+        issuer_of_patient_id=first_text(attributes, "00100021"),
         other_patient_ids=_other_patient_ids(attributes),
-        patient_birth_date=matching.date_number(_text(attributes, "00100030") or ""),
-        patient_sex=_text(attributes, "00100040"),
+        patient_birth_date=matching.date_number(first_text(attributes, "00100030") or ""),
+        patient_sex=first_text(attributes, "00100040"),
     )
 
 
 def series_columns(series_instance_uid: str, attributes: Attributes) -> SeriesColumns:
     """Keys of Table 10.6.1-5 (series level) and the equipment keys that clients search by."""
-    times = matching.time_interval(_text(attributes, "00400245") or "") or (None, None)
+    times = matching.time_interval(first_text(attributes, "00400245") or "") or (None, None)
     scheduled, requested = _requests(attributes)
     return SeriesColumns(
         series_instance_uid=series_instance_uid,
-        modality=_text(attributes, "00080060"),
-        series_number=_number(attributes, "00200011"),
-        series_description=_text(attributes, "0008103E"),
-        body_part_examined=_text(attributes, "00180015"),
-        institution_name=_text(attributes, "00080080"),
-        manufacturer=_text(attributes, "00080070"),
-        manufacturer_model_name=_text(attributes, "00081090"),
-        station_name=_text(attributes, "00081010"),
-        performed_procedure_step_start_date=matching.date_number(_text(attributes, "00400244") or ""),
+        modality=first_text(attributes, "00080060"),
+        series_number=first_number(attributes, "00200011"),
+        series_description=first_text(attributes, "0008103E"),
+        body_part_examined=first_text(attributes, "00180015"),
+        institution_name=first_text(attributes, "00080080"),
+        manufacturer=first_text(attributes, "00080070"),
+        manufacturer_model_name=first_text(attributes, "00081090"),
+        station_name=first_text(attributes, "00081010"),
+        performed_procedure_step_start_date=matching.date_number(first_text(attributes, "00400244") or ""),
         performed_procedure_step_start_time_from=times[0],
         performed_procedure_step_start_time_to=times[1],
         scheduled_procedure_step_ids=scheduled,
@@ -248,8 +250,8 @@ def instance_columns(scan: Scan, place: BlobPlace, inflated: BlobPlace | None) -
         sop_instance_uid=scan.sop_instance_uid,
         sop_class_uid=scan.sop_class_uid,
         transfer_syntax_uid=scan.transfer_syntax_uid,
-        instance_number=_number(attributes, "00200013"),
-        content_date=matching.date_number(_text(attributes, "00080023") or ""),
+        instance_number=first_number(attributes, "00200013"),
+        content_date=matching.date_number(first_text(attributes, "00080023") or ""),
         number_of_frames=_frames(scan),
         blob_key=place.key,
         blob_offset=place.offset,
@@ -272,7 +274,7 @@ def received_as(digest: bytes, transfer_syntax_uid: str) -> str:
 
 def _frames(scan: Scan) -> int:
     """Number of Frames as the instance states it; one when it has pixels and says nothing, else none."""
-    stated = _number(scan.attributes, "00280008")
+    stated = first_number(scan.attributes, "00280008")
     if stated is None:
         return 1 if scan.pixel_layout is not None else 0
     return int(min(max(stated, 0), _LARGEST_INTEGER))
@@ -280,75 +282,21 @@ def _frames(scan: Scan) -> int:
 
 def _other_patient_ids(attributes: Attributes) -> list[str] | None:
     """Other Patient IDs, the retired text and the sequence that replaced it."""
-    found = [*_texts(attributes, "00101000")]
-    for item in _items(attributes, "00101002"):
-        found += _texts(item, "00100020")
-    return list(dict.fromkeys(found))[:_LONGEST_LIST] or None
+    found = [*texts(attributes, "00101000")]
+    for item in items(attributes, "00101002"):
+        found += texts(item, "00100020")
+    return list(dict.fromkeys(found))[:LONGEST_LIST] or None
 
 
 def _requests(attributes: Attributes) -> tuple[list[str] | None, list[str] | None]:
     """Scheduled Procedure Step IDs and Requested Procedure IDs of Request Attributes Sequence, in step."""
-    items = list(_items(attributes, "00400275"))[:_LONGEST_LIST]
-    if not items:
+    requests = list(items(attributes, "00400275"))[:LONGEST_LIST]
+    if not requests:
         return None, None
     return (
-        [_text(item, "00400009") or "" for item in items],
-        [_text(item, "00401001") or "" for item in items],
+        [first_text(item, "00400009") or "" for item in requests],
+        [first_text(item, "00401001") or "" for item in requests],
     )
-
-
-def _values(attributes: Attributes, tag: str) -> list[Any]:
-    """Values of an element, none when it is absent, empty or not values (bulkdata)."""
-    element = attributes.get(tag)
-    values = element.get("Value") if element is not None else None
-    return values if isinstance(values, list) else []
-
-
-def _items(attributes: Attributes, tag: str) -> Iterator[Attributes]:
-    return (item for item in _values(attributes, tag) if isinstance(item, dict))
-
-
-def _texts(attributes: Attributes, tag: str) -> Iterator[str]:
-    """Its non-empty texts as they are compared. A number is taken as its text: VRs in the wild are wrong."""
-    for value in _values(attributes, tag):
-        plain = _plain(value)
-        if isinstance(plain, str | int | float):
-            text = matching.clean_text(str(plain)[:LONGEST_TEXT])
-            if text:
-                yield text
-
-
-def _text(attributes: Attributes, tag: str) -> str | None:
-    return next(_texts(attributes, tag), None)
-
-
-def _number(attributes: Attributes, tag: str) -> float | None:
-    values = _values(attributes, tag)
-    return matching.number(_plain(values[0])) if values else None
-
-
-def _plain(value: Any) -> Any:
-    """A value as Python knows it. A number may be kept as a fragment with the digits of its text (J-07).
-
-    Only those digits are taken: they may be beyond every double, and a fragment of anything else is no key.
-    """
-    if not isinstance(value, orjson.Fragment):
-        return value
-    text = orjson.dumps(value).decode()
-    return text if text[:1] in _DIGITS else None
-
-
-def _name(attributes: Attributes, tag: str) -> tuple[str | None, str | None]:
-    """The two columns of a person name: its first group, and all groups for wildcards and words."""
-    short = [_shorten(value) for value in _values(attributes, tag)[:_LONGEST_LIST]]
-    first, groups = matching.name_groups(short)
-    return first[:LONGEST_TEXT] if first else None, groups
-
-
-def _shorten(name: Any) -> Any:
-    if isinstance(name, dict):
-        return {group: str(text)[:LONGEST_TEXT] for group, text in name.items()}
-    return str(_plain(name))[:LONGEST_TEXT] if name is not None else None
 
 
 # --- stored JSON -----------------------------------------------------------------------------------
