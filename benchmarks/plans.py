@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.studies import Study
-from dicomweb.catalog.pool import connection, create_pool
-from dicomweb.catalog.search_statements import matching_statement
+from dicomweb.catalog.pool import Connection, connection, create_pool, lookup_connection
+from dicomweb.catalog.search_pages import page_statement
 from dicomweb.protocol.search_query import Level, parse_search
-from dicomweb.protocol.search_response import REMAINING_CAP
+from dicomweb.protocol.search_response import REMAINING_CAP, select
 from dicomweb.settings import DEFAULT_TENANT
 
 _PAGE = 25
@@ -46,10 +46,17 @@ def queries(study: Study) -> Iterator[tuple[str, Level]]:
     day = f"StudyDate={study.study_date}"
     dates = f"StudyDate={year}0101-{year}1231"
     studies = (
-        *("", "offset=1000", f"StudyInstanceUID={study.uid}", f"PatientID={study.patient_id}"),
+        *(
+            "",
+            "offset=1000",
+            f"cursor={10**17},1.2",
+            f"StudyInstanceUID={study.uid}",
+            f"PatientID={study.patient_id}",
+        ),
         *("PatientID=nobody", f"PatientID={study.patient_id[:6]}*", "PatientID=*77", "PatientSex=F"),
         *(f"AccessionNumber={study.accession_number}", f"StudyID={study.study_id}"),
-        *(f"PatientName={name[:4]}*", f"PatientName={name}", f"PatientName=*{name[2:6]}*"),
+        *(f"PatientName={name[:4]}*", f"PatientName={name[:2]}*", f"PatientName={name[0]}*"),
+        *(f"PatientName={name}", f"PatientName=*{name[2:6]}*", f"PatientName={name[:4]}*&{dates}"),
         *("PatientName=zzzz*", f"PatientName={name[0]}?{name[2:4]}*"),
         *(f"PatientName={name[:4]}&fuzzymatching=true", f"{day}&PatientName={name[:3]}*"),
         *(f"ReferringPhysicianName={study.referring_physician_name[:4]}*", "StudyDescription=*thorax*"),
@@ -73,14 +80,33 @@ async def search_plans(url: str, study: Study) -> list[SearchPlan]:
     try:
         for query, level in queries(study):
             parsed = parse_search(query.encode(), level)
-            statement = matching_statement(parsed, DEFAULT_TENANT, limit=_PAGE + REMAINING_CAP + 1)
-            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.sql}"
-            async with connection(pool) as db:
-                (plan,) = json.loads(await db.fetchval(explain, *statement.arguments))
+            statement = page_statement(parsed, select(parsed), DEFAULT_TENANT, page=_PAGE)
+            connected = lookup_connection if statement.planned_once else connection
+            async with connected(pool) as db:
+                plan = await explained(db, statement.sql, statement.arguments)
             found.append(_search_plan(query, level, plan))
     finally:
         await pool.close()
     return found
+
+
+async def explained(db: Connection, sql: str, arguments: Sequence[object]) -> dict[str, Any]:
+    """What PostgreSQL did, planned as the session says: EXPLAIN of a statement itself sees its arguments."""
+    await db.execute(f"PREPARE explained AS {sql}")
+    try:
+        values = ", ".join(map(_literal, arguments))
+        execute = f"EXECUTE explained ({values})" if arguments else "EXECUTE explained"
+        text = await db.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {execute}")
+    finally:
+        await db.execute("DEALLOCATE explained")
+    (plan,) = json.loads(text)
+    return dict(plan)
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(_literal, value))}]"
+    return str(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"
 
 
 def _search_plan(query: str, level: Level, plan: Mapping[str, Any]) -> SearchPlan:
@@ -107,7 +133,7 @@ def _scan(node: Mapping[str, Any]) -> str:
 
 
 def _rows(node: Mapping[str, Any]) -> int:
-    if "Scan" not in node["Node Type"]:
+    if not _scan(node):
         return 0
     dropped = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
     rows = node["Actual Rows"] + sum(node.get(name, 0) for name in dropped)

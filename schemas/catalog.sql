@@ -181,6 +181,10 @@ CREATE INDEX study_patient_name_third ON public.study USING btree (tenant_id, sp
 CREATE INDEX study_patient_sex ON public.study USING btree (tenant_id, patient_sex);
 CREATE INDEX study_referring_physician_name ON public.study USING btree (tenant_id, referring_physician_name);
 CREATE INDEX study_referring_physician_name_groups ON public.study USING gin (referring_physician_name_groups gin_trgm_ops);
+CREATE INDEX study_referring_physician_name_second ON public.study USING btree (tenant_id) WHERE (referring_physician_name_groups ~~ '
+%
+%
+	%'::text);
 CREATE INDEX study_started ON public.study USING btree (tenant_id, started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id);
 CREATE INDEX study_study_description ON public.study USING gin (study_description gin_trgm_ops);
 CREATE INDEX study_study_id ON public.study USING btree (tenant_id, study_id);

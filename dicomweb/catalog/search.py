@@ -81,8 +81,7 @@ async def find_page(
     connected = lookup_connection if statement.planned_once else connection
     async with connected(pool) as db:
         try:
-            async with asyncio.timeout(budget.seconds):
-                found = await db.fetch(statement.sql, *statement.arguments)
+            found = await db.fetch(statement.sql, *statement.arguments, timeout=budget.seconds)
         except TimeoutError:
             raise _too_slow() from None
     if not found:
@@ -91,14 +90,14 @@ async def find_page(
     if len(found) < min(known, page):
         return None
     rows = [_row(query.level, record) for record in found]
-    if known <= page or counted:
-        return Page(rows, _remaining(known - page))
-    return Page(rows, await _count_on(pool, tenant_id, query, rows[-1], budget))
+    if counted == 1 and known > page:
+        return Page(rows, await _count_on(pool, tenant_id, query, rows[-1], budget))
+    return Page(rows, _remaining(known - page, counted))
 
 
-def _remaining(count: int) -> Remaining:
-    """Of matches that were counted up to REMAINING_CAP + 1."""
-    return Remaining(min(max(count, 0), REMAINING_CAP), count <= REMAINING_CAP)
+def _remaining(count: int, counted: int = REMAINING_CAP + 1) -> Remaining:
+    """Of what was found beyond a page, below zero where the page is not full. counted: how many it may be."""
+    return Remaining(min(max(count, 0), counted - 1), is_exact=count < counted)
 
 
 async def _count_on(
@@ -107,11 +106,12 @@ async def _count_on(
     """How many matches follow the last row of a page: there is one, and more are not looked for at length."""
     assert isinstance(last, StudyRow)
     statement = remaining_statement(query, tenant_id, last.place)
-    try:
-        async with connection(pool) as db, asyncio.timeout(budget.seconds):
-            ((matches, examined),) = await db.fetch(statement.sql, *statement.arguments)
-    except TimeoutError:
-        return Remaining(1, is_exact=False)
+    async with connection(pool) as db:
+        try:
+            found = await db.fetch(statement.sql, *statement.arguments, timeout=budget.seconds)
+        except TimeoutError:
+            return Remaining(1, is_exact=False)
+    ((matches, examined),) = found
     return Remaining(max(matches, 1), examined < COUNTED_STUDIES)
 
 

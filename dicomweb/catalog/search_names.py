@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicomweb.catalog.search_columns import Arguments, conditions
+from dicomweb.catalog.search_columns import Arguments, conditions, has_groups
 from dicomweb.catalog.search_statements import STUDY_ORDER, THIN_COLUMNS, THIN_STUDIES, after_ranges
-from dicomweb.protocol.search_key import ANY, NameLike, Test, Within, has_wildcard
+from dicomweb.protocol.search_key import ANY, NameLike, Within, has_wildcard
 from dicomweb.protocol.search_query import Level, SearchQuery
 from dicomweb.protocol.search_response import REMAINING_CAP
 
@@ -60,11 +60,6 @@ def _is_range(pattern: str) -> bool:
     return len(prefix) >= _START and not has_wildcard(prefix) and prefix.strip(_LAST) != ""
 
 
-def is_broad_name(test: Test) -> bool:
-    """Whether it asks for no more than the first letter: one name in twenty has it."""
-    return isinstance(test, NameLike) and any(len(one) <= _START and ANY in one for one in test.patterns)
-
-
 def _range(pattern: str) -> NameRange:
     if not pattern.endswith(ANY):
         # No text lies between a name and that name with the first of all characters.
@@ -94,9 +89,7 @@ _UNSORTED = f"({_FIRST} || '')"
 # Component groups beside the first one, each with the condition of its index (schemas/sql/0002).
 _SECOND = r"split_part(study.patient_name_groups, E'\n', 3)"
 _THIRD = r"split_part(study.patient_name_groups, E'\n', 4)"
-_HAS_SECOND = r"study.patient_name_groups LIKE E'\n%\n%\n\t%'"
-_HAS_THIRD = r"study.patient_name_groups LIKE E'\n%\n%\n%\n\t%'"
-_HAS_MORE = r"study.patient_name_groups LIKE E'\n%\n%\n%\n%\n\t%'"
+_HAS_SECOND, _HAS_THIRD, _HAS_MORE = (has_groups("study.patient_name_groups", count) for count in (2, 3, 4))
 
 
 def named_studies(
@@ -129,7 +122,7 @@ def named_studies(
                   ORDER BY {STUDY_ORDER} LIMIT {most} OFFSET {offset}) AS ids)
         SELECT ids,
                CASE WHEN are AND NOT {bool(narrowed)} THEN {most} END AS at_least,
-               NOT (are AND {bool(narrowed)}) AS counted
+               CASE WHEN are AND {bool(narrowed)} THEN 1 ELSE {REMAINING_CAP + 1} END AS counted
           FROM page, many
     """
 

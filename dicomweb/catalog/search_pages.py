@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dicomweb.catalog.search_columns import COLUMNS, Arguments, conditions
 from dicomweb.catalog.search_modalities import modalities_of, studies_of_modalities
-from dicomweb.catalog.search_names import is_broad_name, name_ranges, named_studies
+from dicomweb.catalog.search_names import name_ranges, named_studies
 from dicomweb.catalog.search_statements import (
     STUDY_ORDER,
     Statement,
@@ -31,8 +31,7 @@ SHORT_PAGE = 100
 class PageStatement:
     """A statement with columns `known`, `counted`, and those of a row; one line for each row of the page.
 
-    known: matches that were found, on the page and beyond it. counted: whether it looked for as many as are
-    counted; else it stops at the first one beyond the page.
+    known: matches that were found, on the page and beyond it. counted: how many beyond it were looked for.
     planned_once: whether the best plan is the same whatever is looked for.
     """
 
@@ -62,19 +61,16 @@ def _found(query: SearchQuery, tenant_id: int, arguments: Arguments, page: int) 
 
     at_least: how many matches there are, where that is known otherwise than by the ids.
     """
-    most = page + 1 + REMAINING_CAP
     if ranges := name_ranges(query):
         return named_studies(query, ranges, tenant_id, arguments, page=page), True
-    if modalities := modalities_of(query):
-        ids = studies_of_modalities(query, modalities, tenant_id, arguments, limit=most)
-        return _found_ids(ids, counted=True), True
-    counted = not _is_broad(query)
-    ids = matching_ids(query, tenant_id, arguments, limit=most if counted else page + 1)
-    return _found_ids(ids, counted=counted), _is_planned_once(query)
-
-
-def _found_ids(ids: str, *, counted: bool) -> str:
-    return f"SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {counted} AS counted"
+    modalities = modalities_of(query)
+    planned_once = bool(modalities) or _is_planned_once(query)
+    counted = REMAINING_CAP + 1 if planned_once else 1 if is_walk(query) else _COUNTED_BELOW
+    if modalities:
+        ids = studies_of_modalities(query, modalities, tenant_id, arguments, limit=page + counted)
+    else:
+        ids = matching_ids(query, tenant_id, arguments, limit=page + counted)
+    return f"SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {counted} AS counted", planned_once
 
 
 # --- columns ---------------------------------------------------------------------------------------
@@ -119,8 +115,8 @@ def _columns(level: Level, selection: Selection) -> str:
 # Keys of studies that stand in an index together with the order of answers.
 _STUDY_UID, _STUDY_DATE, _STUDY_TIME = 0x0020000D, 0x00080020, 0x00080030
 _ORDERED = (0x00100020, 0x00080050)
-# Keys that many studies share, and no index holds in the order of answers.
-_BROAD = frozenset([_STUDY_TIME, 0x00080061, 0x00080062, 0x00100040, 0x00201206, 0x00201208])
+# Matches beyond a page that are looked for over several tables: each may be the only one of many rows.
+_COUNTED_BELOW = 101
 
 
 def _is_planned_once(query: SearchQuery) -> bool:
@@ -141,15 +137,15 @@ def _is_ordered(key: Key) -> bool:
     return False
 
 
-def _is_broad(query: SearchQuery) -> bool:
-    """Whether counting on would look at very many studies: the page alone is cheap, since many match."""
-    levels = {home_level(key.path[0]) for key in query.keys}
-    return query.level == Level.STUDY == max(levels, default=None) and any(
-        key.path[0] in _BROAD or is_broad_name(key.test) for key in query.keys
-    )
+def is_walk(query: SearchQuery) -> bool:
+    """Whether the page may be found by looking at studies in their order, one after the other.
+
+    Many match, or few: who counts on might look at very many. remaining_statement knows where to stop.
+    """
+    return query.level == Level.STUDY and all(home_level(key.path[0]) == Level.STUDY for key in query.keys)
 
 
-# Studies that are looked at for the count of what remains, where `counted` is not set.
+# Studies that are looked at for the count of what remains behind a page of a walk.
 COUNTED_STUDIES = 1000
 
 

@@ -16,6 +16,7 @@ from dicomweb.protocol.query_parameters import (
     PICTURE_PARAMETERS,
     REDUCE_FRAMES,
     SEARCH_PARAMETERS,
+    STUDY_SEARCH_PARAMETERS,
     TRUE,
     VIEWPORT,
     VOLUME_PARAMETERS,
@@ -232,18 +233,18 @@ _SEARCHED = {
 }
 
 
-def _search(name: str, of: str) -> Operation:
+def _search(name: str, of: str, parameters: tuple[Parameter, ...] = SEARCH_PARAMETERS) -> Operation:
     return Operation(
         name,
         f"Search for {of}.",
         "10.6",
         Resource.SEARCH,
-        parameters=SEARCH_PARAMETERS,
+        parameters=parameters,
         statuses=_SEARCHED,
     )
 
 
-SEARCH_STUDIES = _search("searchStudies", "studies")
+SEARCH_STUDIES = _search("searchStudies", "studies", STUDY_SEARCH_PARAMETERS)
 SEARCH_SERIES = _search("searchSeries", "series")
 SEARCH_INSTANCES = _search("searchInstances", "instances")
 

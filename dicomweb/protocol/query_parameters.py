@@ -6,6 +6,7 @@ from typing import Any
 
 from dicomweb.dicom.picture import LONGEST_SIDE
 from dicomweb.protocol.description import Parameter
+from dicomweb.protocol.next_page import CURSOR
 from dicomweb.protocol.reduction import MOST_HALVINGS, REDUCE
 from dicomweb.protocol.rendered_query import ANNOTATIONS, FUNCTIONS, ICC_PROFILES
 from dicomweb.protocol.volume_query import METHODS, ORIENTATIONS
@@ -69,6 +70,14 @@ SEARCH_PARAMETERS = (
     Parameter("limit", "Most results of the answer.", _COUNT, section="8.3.4.4"),
     Parameter("offset", "Results to pass over.", _COUNT, section="8.3.4.4"),
     ACCEPT,
+)
+STUDY_SEARCH_PARAMETERS = (
+    *SEARCH_PARAMETERS,
+    Parameter(
+        CURSOR,
+        "Where the page before ended, as its link to the next one says.",
+        _text(r"^[0-9]{0,18},[0-9]{1,9}(\.[0-9]{1,9}){0,5}$", "63902822399999999,1.2.840.113619.2.1"),
+    ),
 )
 
 METADATA_FIELDS = (

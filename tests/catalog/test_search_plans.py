@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
 
-from dicomweb.catalog.pool import Pool, connection, create_pool
-from dicomweb.catalog.search_statements import matching_statement
+from benchmarks.plans import explained
+from dicomweb.catalog.pool import Pool, connection, create_pool, lookup_connection
+from dicomweb.catalog.search_pages import page_statement
 from dicomweb.protocol.search_query import Level, parse_search
+from dicomweb.protocol.search_response import select
 
 TENANT = 1
 STUDIES = 40_000
@@ -66,19 +67,20 @@ class Plans:
 
     def rows_touched(self, query: str, level: Level) -> int:
         """Rows that the scans of a search read, those they drop included."""
-        statement = matching_statement(parse_search(query.encode(), level), TENANT, limit=1102)
+        parsed = parse_search(query.encode(), level)
+        statement = page_statement(parsed, select(parsed), TENANT, page=100)
+        connected = lookup_connection if statement.planned_once else connection
 
         async def explain() -> Any:
-            async with connection(self._pool) as db:
-                sql = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}"
-                return orjson.loads(await db.fetchval(sql, *statement.arguments))
+            async with connected(self._pool) as db:
+                return await explained(db, statement.sql, statement.arguments)
 
-        return sum(_touched(plan["Plan"]) for plan in self._runner.run(explain()))
+        return _touched(self._runner.run(explain())["Plan"])
 
 
 def _touched(node: dict[str, Any]) -> int:
     below = sum(_touched(child) for child in node.get("Plans", ()))
-    if "Scan" not in node["Node Type"] or node["Node Type"] == "Bitmap Index Scan":
+    if not {"Index Name", "Relation Name"} & node.keys() or node["Node Type"] == "Bitmap Index Scan":
         return below
     dropped = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
     rows = node["Actual Rows"] + sum(node.get(name, 0) for name in dropped)
@@ -90,9 +92,12 @@ def _touched(node: dict[str, Any]) -> int:
     [
         "", "limit=101", "StudyInstanceUID=1.2.77", "StudyInstanceUID=1.2.77,1.2.78,9.9", "PatientID=P77",
         "PatientID=nobody", "PatientID=P777*", "AccessionNumber=A77", "StudyID=S77", "StudyDate=20300101",
+        "cursor=64000000000000000,1.2", "PatientSex=F", "PatientSex=O", "IssuerOfPatientID=none",
         "StudyDate=20300101-20300105", "StudyDate=20300101-20300105&StudyTime=10-12", "ModalitiesInStudy=PT",
-        "ModalitiesInStudy=XX", "PatientName=abcd*", "PatientName=zzz*", "PatientName=*abcde*",
-        "PatientName=abcd&fuzzymatching=true", "PatientName=a?cd*", "StudyDescription=*abcde*",
+        "ModalitiesInStudy=XX", "ModalitiesInStudy=CT,PT", "PatientName=abcd*", "PatientName=zzz*",
+        "PatientName=*abcde*", "StudyDescription=*abcde*", "ReferringPhysicianName=abcd*",
+        "PatientName=a*", "PatientName=ab*", "PatientName=abcd*&StudyDate=20300101-20300105",
+        "PatientName=abcd&fuzzymatching=true", "PatientName=a?cd*",
         "SOPInstanceUID=1.2.77.1.1", "SeriesInstanceUID=1.2.77.1",
     ],
 )  # fmt: skip
