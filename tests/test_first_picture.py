@@ -1,4 +1,4 @@
-"""The measurement of first pictures runs, and takes no other pictures for them; how fast is not asked here."""
+"""The measurement of first pictures runs, and takes no others for them; how fast is not asked here."""
 
 from __future__ import annotations
 
