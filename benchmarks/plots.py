@@ -14,7 +14,6 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from benchmarks.measure import Result
 from benchmarks.report import FLAT, Growth, Report, growths
 
-# Rows whose answers are long enough to be a matter of bytes.
 _MANY_MEGABYTES = 0.1
 _OURS, _PEER, _LIMIT, _GOAL = "#1f6f8b", "#d1495b", "#b8c4cc", "#2e933c"
 _COLUMNS = 4
@@ -25,7 +24,9 @@ _LOWEST_MS, _HIGHEST_MS = 0.1, 100.0
 
 def draw(report: Report, directory: Path) -> list[Path]:
     """Draw what the report has figures for; the files written."""
-    plots = {"throughput.png": _throughput(report)}
+    plots = {}
+    if any(_is_long(row) for row in report.results):
+        plots["throughput.png"] = _throughput(report)
     if found := growths(report):
         plots["growth.png"] = _growth(found)
     for name, figure in plots.items():
@@ -108,7 +109,7 @@ def _throughput(report: Report) -> Figure:
     """MB/s of the archive, its limit and the peer, at the largest archive all were measured at."""
     sizes = [size for size in report.table_sizes if any(row.peer for row in report.at(size))]
     sizes = sizes or report.table_sizes or report.sizes
-    rows = [row for row in report.at(sizes[-1]) if row.archive and row.megabytes >= _MANY_MEGABYTES][::-1]
+    rows = [row for row in report.at(sizes[-1]) if _is_long(row)][::-1]
     figure = Figure(figsize=(12, 1.4 + 0.6 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     names = {"limit": "limit", "archive": "this archive"}
@@ -131,6 +132,11 @@ def _throughput(report: Report) -> Figure:
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside upper right", ncols=len(names) + 1, frameon=False)
     return figure
+
+
+def _is_long(row: Result) -> bool:
+    """Whether its answers are a matter of bytes."""
+    return row.archive is not None and row.megabytes >= _MANY_MEGABYTES
 
 
 def _rate(row: Result, who: str) -> float:
