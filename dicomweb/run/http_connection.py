@@ -143,10 +143,12 @@ class HttpConnection(asyncio.BufferedProtocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:  # to what we do not speak: HTTP/1.1 goes on
-            self._parse(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
+            if rest and not self._refused:
+                self._parse(rest)
         except httptools.HttpParserError:
             self._refuse(HTTPStatus.BAD_REQUEST)
-        if self._swallowed > self.limits.head_bytes and not self._refused:
+        if self._swallowed > self.limits.head_bytes:
             self._refuse_head()
 
     def pause_reading(self) -> None:
@@ -315,7 +317,9 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._refuse(too_long if in_uri else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """End the connection with this status, after the answers that are still under way."""
+        """End the connection with this status, after the answers under way. Only the first counts."""
+        if self._refused:
+            return
         self._refused, self._refusal = True, status
         self._deadline.drop()
         if self._state == "body" and not self._is_answered():

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -168,3 +169,43 @@ def test_a_connection_serves_again_after_it_rested(address: tuple[str, int]) -> 
             connection.sendall(_GET)
             assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
             time.sleep(0.2)
+
+
+_REQUESTS = (
+    _GET,
+    _LAST,
+    _post("/echo", b"x" * 300_000),
+    _post("/early", b"x" * 300_000, b"Expect: 100-continue\r\n"),
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;e=1\r\nhello\r\n0\r\nA: b\r\n\r\n",
+    b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"HEAD /pid HTTP/1.0\r\n\r\n",
+)
+_INSERTED = (b"\r\n", b"\r\n\r\n", b"\0", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n")
+
+
+def _damaged(request: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(min(len(request), 120))
+    kind = chance.randrange(4)
+    if kind == 0:
+        return request
+    if kind == 1:
+        return request[:at] + chance.choice(_INSERTED) + request[at:]
+    return request[:at] + (chance.randbytes(2) if kind == 2 else b"") + request[at + 3 :]
+
+
+def test_whatever_comes_is_answered_or_ended_without_a_fault(capfd: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(4)
+    with running(Settings(head_seconds=0.5, body_idle_seconds=0.5)) as (address, _):
+        for _ in range(300):
+            sent = b"".join(_damaged(chance.choice(_REQUESTS), chance) for _ in range(chance.randrange(1, 9)))
+            with connected(address) as connection:
+                connection.settimeout(0.02)
+                with suppress(OSError):
+                    connection.sendall(sent)
+                    answer_of(connection)
+        with connected(address, _LAST) as connection:
+            assert status_of(answer_of(connection)) == 200
+    logged = capfd.readouterr().err
+    assert "Traceback" not in logged
+    assert "Fatal error" not in logged

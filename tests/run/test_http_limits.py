@@ -138,6 +138,15 @@ def test_a_connection_that_says_nothing_is_closed(address: tuple[str, int]) -> N
         assert answer_of(connection) == b""
 
 
+def test_a_connection_rests_after_an_upgrade_that_was_not_taken(address: tuple[str, int]) -> None:
+    upgrade = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    with connected(address, _GET.replace(b"Host: x\r\n", upgrade)) as connection:
+        assert status_of(connection.recv(1000)) == 200
+        time.sleep(1.5)  # longer than a head may take
+        connection.sendall(_GET)
+        assert status_of(connection.recv(1000)) == 200
+
+
 def test_a_body_that_keeps_coming_may_take_its_time(address: tuple[str, int]) -> None:
     with connected(
         address, b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\r\n"
