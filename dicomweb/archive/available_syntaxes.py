@@ -12,7 +12,7 @@ from dicomweb.dicom.pixel_layout import PixelLayout
 from dicomweb.dicom.transfer_syntax import lookup
 from dicomweb.protocol.negotiate import Resource
 from dicomweb.protocol.offers import offers
-from dicomweb.protocol.search_response import InstanceRow
+from dicomweb.protocol.search_rows import InstanceRow
 
 # In these, instances of a series differ, and what can be made of them does not.
 _PLACES = ("element_offset", "element_end", "value_offset", "value_length")

@@ -27,7 +27,7 @@ from dicomweb.dicom.uid import is_uid
 from dicomweb.errors import BlobMissing, DecodeFailed, Unavailable
 from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.search_query import SearchQuery
-from dicomweb.protocol.search_response import StudyRow
+from dicomweb.protocol.search_rows import StudyRow
 
 _AT_ONCE = 4
 _PARTIAL = ".partial"

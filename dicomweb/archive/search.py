@@ -15,15 +15,8 @@ from dicomweb.catalog.search import Remaining, SearchBudget, find_matches, find_
 from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.packing import Packing
 from dicomweb.protocol.search_query import Level, SearchQuery
-from dicomweb.protocol.search_response import (
-    ResultWriter,
-    Row,
-    Selection,
-    StudyRow,
-    remaining_warning,
-    select,
-    target_of,
-)
+from dicomweb.protocol.search_response import ResultWriter, Selection, remaining_warning, select
+from dicomweb.protocol.search_rows import Row, StudyRow, target_of
 from dicomweb.settings import Settings
 
 # Results read at once.

@@ -24,14 +24,8 @@ from dicomweb.errors import TooLarge
 from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.search_filter import Filter, compile_filter
 from dicomweb.protocol.search_query import Level, SearchQuery
-from dicomweb.protocol.search_response import (
-    REMAINING_CAP,
-    InstanceRow,
-    Row,
-    Selection,
-    SeriesRow,
-    StudyRow,
-)
+from dicomweb.protocol.search_response import REMAINING_CAP, Selection
+from dicomweb.protocol.search_rows import InstanceRow, Row, SeriesRow, StudyRow
 
 # --- which rows match ------------------------------------------------------------------------------
 

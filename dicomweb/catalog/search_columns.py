@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from dicomweb.catalog.search_patterns import escape_like, group_expression, has_groups, like
 from dicomweb.dicom.matching import day_moment
 from dicomweb.protocol.attribute_path import Path
 from dicomweb.protocol.search_filter import predicate
 from dicomweb.protocol.search_key import (
     ANY,
-    ONE,
     AllOf,
     AnyOf,
     Empty,
@@ -99,15 +99,6 @@ def _name(names: tuple[str, ...], test: Test, arguments: Arguments) -> str:
 _TAB = "\t"
 
 
-def has_groups(groups: str, count: int) -> str:
-    """Whether a name has so many component groups, as its indexes put it (schemas/sql/0002, 0005)."""
-    return f"{groups} LIKE E'{count * _GROUP}" + r"\n\t%'"
-
-
-# A group in the column of all groups, as LIKE finds any.
-_GROUP = r"\n%"
-
-
 def _name_like(first: str, groups: str, pattern: str, arguments: Arguments) -> str:
     start = "%" if pattern.startswith(ANY) else "%\n"
     end = "%" if pattern.endswith(ANY) else "\n%"
@@ -180,30 +171,6 @@ def _or(conditions: list[str]) -> str:
 
 def _not_of_this_kind(test: Test) -> str:
     raise TypeError(f"{type(test).__name__} is no test of this column")
-
-
-# --- patterns --------------------------------------------------------------------------------------
-
-_LIKE_SPECIAL = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
-_LIKE_WILDCARDS = str.maketrans({ANY: "%", ONE: "_"})
-
-
-def escape_like(text: str) -> str:
-    """Text as LIKE takes it literally."""
-    return text.translate(_LIKE_SPECIAL)
-
-
-def like(pattern: str) -> str:
-    """A pattern of ANY and ONE for LIKE."""
-    return escape_like(pattern).translate(_LIKE_WILDCARDS)
-
-
-def group_expression(pattern: str) -> str:
-    """A regular expression that finds a whole component group between its line feeds."""
-    parts = {ANY: "[^\n]*", ONE: "[^\n]"}
-    # A backslash before a letter or digit would be a class; before anything else it is the character.
-    body = "".join(parts.get(c) or (c if c.isalnum() or ord(c) > 127 else f"\\{c}") for c in pattern)
-    return f"\n{body}\n"
 
 
 # --- the table -------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicomweb.catalog.search_columns import Arguments, conditions, has_groups
+from dicomweb.catalog.search_columns import Arguments, conditions
+from dicomweb.catalog.search_patterns import has_groups
 from dicomweb.catalog.search_statements import STUDY_ORDER, THIN_COLUMNS, THIN_STUDIES, after_ranges
 from dicomweb.protocol.search_key import ANY, NameLike, Within, has_wildcard
 from dicomweb.protocol.search_query import Level, SearchQuery

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicomweb.catalog.search_columns import Arguments, conditions, is_declared
-from dicomweb.protocol.search_query import Key, Level, SearchQuery, StudyPlace
+from dicomweb.protocol.next_page import StudyPlace
+from dicomweb.protocol.search_query import Key, Level, SearchQuery
 from dicomweb.protocol.search_response import home_level
 
 _TABLES = {Level.STUDY: "study", Level.SERIES: "series", Level.INSTANCE: "instance"}

@@ -7,7 +7,7 @@ import pytest
 from dicomweb.archive.available_syntaxes import available_syntaxes
 from dicomweb.dicom.part10 import scan
 from dicomweb.dicom.transfer_syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from dicomweb.protocol.search_response import InstanceRow, SeriesRow, StudyRow
+from dicomweb.protocol.search_rows import InstanceRow, SeriesRow, StudyRow
 from tests.builders import BASIC_TEXT_SR, make_instance
 
 SERIES = SeriesRow(StudyRow("1", (), (), 1, 1, b"{}"), "1.1", 1, b"{}")

@@ -18,7 +18,8 @@ from dicomweb.catalog.search_names import name_ranges
 from dicomweb.catalog.search_pages import SHORT_PAGE, page_statement
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.search_query import Level, parse_search
-from dicomweb.protocol.search_response import REMAINING_CAP, StudyRow, select
+from dicomweb.protocol.search_response import REMAINING_CAP, select
+from dicomweb.protocol.search_rows import StudyRow
 from tests.catalog.rows import add, make_instance, new_tenant, values
 
 TENANT = new_tenant()

@@ -8,16 +8,8 @@ import orjson
 import pytest
 
 from dicomweb.protocol.search_query import Level, parse_search
-from dicomweb.protocol.search_response import (
-    InstanceRow,
-    ResultWriter,
-    Row,
-    SeriesRow,
-    StudyRow,
-    home_level,
-    remaining_warning,
-    select,
-)
+from dicomweb.protocol.search_response import ResultWriter, home_level, remaining_warning, select
+from dicomweb.protocol.search_rows import InstanceRow, Row, SeriesRow, StudyRow
 
 BASE = "https://pacs.example/archive/dicomweb"
 
