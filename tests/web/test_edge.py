@@ -73,6 +73,17 @@ def test_loopback_hosts_are_known(client: Client, host: str) -> None:
     assert client.get("/studies", headers={"Host": host}).status_code in (200, 204)
 
 
+def test_the_headers_of_every_answer_are_completed_once(client: Client) -> None:
+    client.store(make_instance())
+    for path, vary in (("/studies", "Accept, Accept-Encoding, Origin"), ("/nowhere", "Origin")):
+        headers = client.get(path).headers
+        assert headers.get_list("vary") == [vary]
+        assert headers.get_list("x-content-type-options") == ["nosniff"]
+        assert headers.get_list("cross-origin-resource-policy") == ["same-site"]
+        assert len(headers.get_list("x-request-id")) == 1
+        assert "content-security-policy" not in headers
+
+
 def test_another_method_is_405_with_a_full_allow(client: Client) -> None:
     response = client.request("PATCH", "/studies")
     assert response.status_code == 405
