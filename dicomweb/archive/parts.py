@@ -48,8 +48,9 @@ class Flow:
     instance_row: int = 0
 
 
-Lying = Literal | Stretch
-Segment = Lying | Flow
+# What need not be made.
+Ready = Literal | Stretch
+Segment = Ready | Flow
 Body = Sequence[Segment]
 
 
@@ -82,15 +83,15 @@ def body_length(body: Body) -> int | None:
     return total
 
 
-def is_seekable(body: Body) -> TypeGuard[Sequence[Lying]]:
+def is_seekable(body: Body) -> TypeGuard[Sequence[Ready]]:
     """True when any range can be cut out without making what comes before."""
     return not any(isinstance(segment, Flow) for segment in body)
 
 
-def cut(body: Body, start: int, stop: int) -> list[Lying]:
+def cut(body: Body, start: int, stop: int) -> list[Ready]:
     """The segments that hold bytes `start` to `stop` (exclusive) of a seekable body."""
     assert is_seekable(body), "a flow cannot be cut"
-    found: list[Lying] = []
+    found: list[Ready] = []
     position = 0
     for segment in body:
         first, last = max(start - position, 0), min(stop - position, segment.length)
@@ -100,7 +101,7 @@ def cut(body: Body, start: int, stop: int) -> list[Lying]:
     return found
 
 
-def part_of(segment: Lying, first: int, last: int) -> Lying:
+def part_of(segment: Ready, first: int, last: int) -> Ready:
     """Bytes `first` to `last` (exclusive) of a segment."""
     if first == 0 and last == segment.length:
         return segment

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from dicomweb.archive.archive import Archive
 from dicomweb.archive.damage import note_damage
-from dicomweb.archive.parts import Body, Flow, Literal, Lying, Segment, Stretch, part_of
+from dicomweb.archive.parts import Body, Flow, Literal, Ready, Segment, Stretch, part_of
 from dicomweb.blobs import BlobReader, Blobs
 from dicomweb.errors import BlobMissing
 
@@ -27,7 +27,7 @@ _PIECE_SEGMENTS = 1024
 Chunk: TypeAlias = bytes | bytearray
 _T = TypeVar("_T")
 OnDamage = Callable[[int], Awaitable[None]]
-_Piece = list[Lying]
+_Piece = list[Ready]
 _Readers = dict[str, BlobReader]
 
 
@@ -41,7 +41,7 @@ def read_stream(archive: Archive, segments: AsyncIterator[Segment]) -> AsyncIter
     return read_segments(archive.blobs, segments, partial(note_damage, archive))
 
 
-async def read_short(archive: Archive, body: Sequence[Lying], length: int) -> AsyncIterator[Chunk]:
+async def read_short(archive: Archive, body: Sequence[Ready], length: int) -> AsyncIterator[Chunk]:
     """As read_body, of a short body without flows, in one chunk. length: of the body."""
     readers = _readers(archive.blobs, body, {})
     data = _at_hand(readers, body, length)
@@ -118,13 +118,13 @@ async def _pieces(
         yield piece, held
 
 
-def _readers(blobs: Blobs, piece: Sequence[Lying], before: _Readers) -> _Readers:
+def _readers(blobs: Blobs, piece: Sequence[Ready], before: _Readers) -> _Readers:
     """Of every blob of a piece. What the piece before began to read is read on, though it be deleted."""
     keys = {segment.key for segment in piece if isinstance(segment, Stretch)}
     return {key: before.get(key) or blobs.reader(key) for key in keys}
 
 
-def _at_hand(readers: _Readers, piece: Sequence[Lying], length: int) -> bytearray | None:
+def _at_hand(readers: _Readers, piece: Sequence[Ready], length: int) -> bytearray | None:
     """The bytes of a piece, if the store can give them without waiting."""
     data = bytearray(length)
     view, position = memoryview(data), 0
@@ -138,7 +138,7 @@ def _at_hand(readers: _Readers, piece: Sequence[Lying], length: int) -> bytearra
     return data
 
 
-async def _read_piece(readers: _Readers, piece: Sequence[Lying], on_damage: OnDamage) -> bytes:
+async def _read_piece(readers: _Readers, piece: Sequence[Ready], on_damage: OnDamage) -> bytes:
     """The same, with one request for each blob that the piece lies in."""
     by_key: dict[str, list[Stretch]] = {}
     for segment in piece:

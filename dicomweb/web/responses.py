@@ -14,8 +14,8 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from dicomweb.archive.archive import Archive
-from dicomweb.archive.parts import Body, Literal, Lying, Part, Segment, body_length, cut, is_seekable
-from dicomweb.archive.reading import Chunk, Resumed, closing, read_body, read_short, read_stream
+from dicomweb.archive.parts import Body, Literal, Part, Ready, Segment, body_length, cut, is_seekable
+from dicomweb.archive.reading import Chunk, Resumed, close, closing, read_body, read_short, read_stream
 from dicomweb.errors import ClientGone
 from dicomweb.protocol import multipart, ranges
 
@@ -24,6 +24,8 @@ from dicomweb.protocol import multipart, ranges
 _SHORT = 768 << 10
 # Pieces of others as they go to the socket: below, calls cost more than bytes; above, memory without speed.
 _PIECE = 256 << 10
+# A client as fast as we are never makes `send` wait: after so many bytes others have their turn.
+_TURN = 1 << 20
 
 _GONE = "The client closed the connection."
 _LENGTH = "announced length differs from what was sent"
@@ -76,15 +78,18 @@ class Streamed:
             piece = await _first_piece(pieces, gone)
             await send(start)
             while piece:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if sent // _TURN != (sent + len(piece)) // _TURN:
+                    await asyncio.sleep(0)
                 if gone.done():
                     raise ClientGone(_GONE)
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
                 sent += len(piece)
                 piece = await anext(pieces, b"")
             assert self.length in (None, sent), _LENGTH
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
+            await close(pieces)
 
 
 async def _joined(chunks: AsyncIterator[Chunk], length: int) -> Chunk:
@@ -156,12 +161,12 @@ def _with_range(
     headers["Accept-Ranges"] = "bytes"
     wanted = ranges.parse_ranges(range_header, length) if range_header and status == 200 else ()
     if not wanted:
-        return _lying(archive, body, headers, length, status)
+        return _ready(archive, body, headers, length, status)
     if len(wanted) > 1:
         return _byteranges(archive, body, headers, wanted, length)
     (one,) = wanted
     headers["Content-Range"] = ranges.content_range(one, length)
-    return _lying(archive, cut(body, one.start, one.stop), headers, one.stop - one.start, 206)
+    return _ready(archive, cut(body, one.start, one.stop), headers, one.stop - one.start, 206)
 
 
 def _byteranges(
@@ -169,7 +174,7 @@ def _byteranges(
 ) -> Streamed:
     """Several ranges at once, as multipart/byteranges (RFC 9110 14.6)."""
     boundary = multipart.boundary_for(headers["Content-Type"].encode() + repr(wanted).encode())
-    pieces: list[Lying] = []
+    pieces: list[Ready] = []
     for one in wanted:
         part = [
             ("Content-Type", headers["Content-Type"]),
@@ -179,11 +184,11 @@ def _byteranges(
         pieces += cut(body, one.start, one.stop)
     pieces.append(Literal(multipart.closing(boundary)))
     headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
-    return _lying(archive, pieces, headers, sum(piece.length for piece in pieces), 206)
+    return _ready(archive, pieces, headers, sum(piece.length for piece in pieces), 206)
 
 
-def _lying(
-    archive: Archive, body: Sequence[Lying], headers: Mapping[str, str], length: int, status: int
+def _ready(
+    archive: Archive, body: Sequence[Ready], headers: Mapping[str, str], length: int, status: int
 ) -> Streamed:
     """An answer of bytes that need not be made."""
     chunks = read_short(archive, body, length) if length <= _SHORT else read_body(archive, body)
