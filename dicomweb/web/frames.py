@@ -17,6 +17,7 @@ from dicomweb.protocol.frame_list import parse_frame_list
 from dicomweb.protocol.reduction import parse_reduction
 from dicomweb.web.answers import answer_parts
 from dicomweb.web.conditions import cache_headers, not_modified
+from dicomweb.web.leaving import while_wanted
 from dicomweb.web.responses import Streamed
 from dicomweb.web.targets import acceptable, base_url, target_of
 
@@ -47,7 +48,7 @@ async def frames(request: Request) -> Response | Streamed:
     )
     parts = plan.parts
     if _is_held(request, plan) and not not_modified(request, headers):
-        parts = [await _at_hand(archive, parts[0])]
+        parts = [await while_wanted(request, _at_hand(archive, parts[0]))]
     return answer_parts(request, parts, multipart=multipart, headers=headers)
 
 

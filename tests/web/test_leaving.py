@@ -103,6 +103,29 @@ def test_frames_are_not_encoded_for_who_left_before_the_first_byte(make_client: 
     assert client.get(path + "/frames/2").status_code == 200
 
 
+def test_one_frame_that_waits_for_a_worker_is_not_waited_for_by_who_left(make_client: Any) -> None:
+    """It is made before the answer begins, so that its length is known."""
+    client: Client = make_client(decode_workers=1, cache_bytes=0)
+    path = _store(client)
+
+    async def scenario() -> None:
+        free = asyncio.Event()
+
+        async def buffers() -> list[bytes]:
+            await free.wait()
+            return []
+
+        busy = asyncio.ensure_future(client.archive.workers.run("transcode", {}, buffers))
+        await asyncio.sleep(0)
+        accept = "image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90"
+        async with asyncio.timeout(20):
+            assert await _leave(client, path + "/frames/3", accept, at_once=True) == 0
+        free.set()
+        await asyncio.gather(busy, return_exceptions=True)
+
+    client._run(scenario())
+
+
 def test_pictures_are_not_made_for_who_left_before_the_first_byte(
     make_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
