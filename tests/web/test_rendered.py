@@ -535,3 +535,27 @@ def test_an_accept_parameter_that_the_target_does_not_support_leaves_it_to_the_h
     response = client.get(f"{still}/rendered?accept={media_type}", "*/*")
     assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
     assert client.get(f"{still}/rendered?accept={media_type}", "text/html").status_code == 406
+
+
+# --- bugs ------------------------------------------------------------------------------------------
+
+
+def test_a_bug_of_ours_is_a_500_and_costs_no_other_picture(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails in a worker without being a refusal is not the client's fault: it is no 406."""
+    study = new_uid()
+    sound, faulty = (make_instance(study_instance_uid=study, rows=rows, columns=8) for rows in (8, 9))
+    _stored(client, sound, faulty)
+    run = client.archive.workers.run
+
+    async def spoilt(job: str, parameters: Any, *arguments: Any, **more: Any) -> bytes:
+        of_faulty = job == "render" and parameters["layout"].rows == 9
+        return await run(job, {} if of_faulty else parameters, *arguments, **more)
+
+    monkeypatch.setattr(client.archive.workers, "run", spoilt)
+    response = client.get(f"{path_of(faulty)}/rendered", "image/png")
+    assert response.status_code == 500
+    assert "KeyError" not in response.text
+    both = client.get(f"/studies/{study}/rendered", 'multipart/related; type="image/png"')
+    assert (both.status_code, len(parts(both))) == (206, 1)
