@@ -118,7 +118,7 @@ def _throughput(report: Report) -> Figure:
         rates = [_rate(row, who) for row in rows]
         places = [place + 0.27 * (1 - number) for place in range(len(rows))]
         bars = axes.barh(places, rates, 0.26, color=colour, label=names[who])
-        axes.bar_label(bars, [f" {rate:,.0f}" if rate else "" for rate in rates], fontsize="x-small")
+        axes.bar_label(bars, [_rate_text(rate) for rate in rates], fontsize="x-small")
     for place, row in enumerate(rows):
         if row.case.reach.of_limit is not None:
             goal = row.case.reach.of_limit * _rate(row, "limit")
@@ -132,6 +132,10 @@ def _throughput(report: Report) -> Figure:
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside upper right", ncols=len(names) + 1, frameon=False)
     return figure
+
+
+def _rate_text(rate: float) -> str:
+    return f" {rate:,.0f}" if rate >= 10 else f" {rate:.2g}" if rate else ""
 
 
 def _is_long(row: Result) -> bool:
