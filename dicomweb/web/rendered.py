@@ -66,7 +66,9 @@ async def answer(request: Request, plan: RenderedPlan, asked: RenderedQuery) -> 
     headers = _headers(request, plan, asked)
     if plan.complete and not_modified(request, headers):
         return Response(status_code=304, headers=located(headers, await _location(request, plan)))
-    made = made_before(plan) or await while_wanted(request, make(plan))
+    made = made_before(plan)
+    if made is None:
+        made = await while_wanted(request, make(plan))
     base, warnings, status = base_url(request), [*plan.warnings, *unsupported(asked)], 200
     if made.complete:
         headers |= warning_headers(base, warnings)
