@@ -38,7 +38,8 @@ class Groups(Generic[T]):
         """
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((member, done))
-        if len(self._working) < self._at_once:
+        # Not their number: one that has ended is taken off a turn later, and takes no one with it any more.
+        if sum(not task.done() for task in self._working) < self._at_once:
             task = asyncio.create_task(self._work(work))
             self._working.add(task)
             task.add_done_callback(self._working.discard)

@@ -23,17 +23,17 @@ class _Work:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
-        self._gates: list[asyncio.Future[None]] = []
+        self.gates: list[asyncio.Future[None]] = []
 
     async def __call__(self, group: Sequence[_One]) -> None:
         self.begun.append("".join(one.name for one in group))
         gate = asyncio.get_running_loop().create_future()
-        self._gates.append(gate)
+        self.gates.append(gate)
         await gate
 
     async def end(self, error: Exception | None = None) -> None:
         """End the group that began first."""
-        gate = self._gates.pop(0)
+        gate = self.gates.pop(0)
         if error is None:
             gate.set_result(None)
         else:
@@ -134,5 +134,27 @@ def test_who_is_cancelled_while_waiting_is_left_out() -> None:
         (last,) = await _joined(groups, work, [_One("d")])
         await work.end()
         await last
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_who_comes_right_when_the_last_group_ends_is_not_forgotten(at_once: int) -> None:
+    async def scenario() -> None:
+        groups, work = Groups[_One](at_once=at_once, most=10, size=100), _Work()
+
+        async def again() -> None:
+            await groups.join(_One("a"), work)
+            await groups.join(_One("c"), work)
+
+        first = asyncio.create_task(again())
+        await _turns()
+        others = [task for name in "b" * (at_once - 1) for task in await _joined(groups, work, [_One(name)])]
+        for gate in work.gates:
+            gate.set_result(None)
+        await _turns()
+        assert work.begun[at_once:] == ["c"]
+        work.gates[-1].set_result(None)
+        await asyncio.gather(first, *others)
 
     asyncio.run(scenario())
