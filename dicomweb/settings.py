@@ -143,7 +143,7 @@ class Settings:
         64, values.integer(1, 512), "Deepest nesting of sequences in a stored object."
     )
     dataset_bytes: int = _setting(
-        32 * _MIB, values.byte_count(64 * _KIB), "Most bytes of one object's attributes without bulkdata."
+        64 * _MIB, values.byte_count(64 * _KIB), "Most bytes of one object's attributes without bulkdata."
     )
     value_bytes: int = _setting(
         4 * _MIB, values.byte_count(64 * _KIB), "Longest single value that is not bulkdata."

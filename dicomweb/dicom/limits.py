@@ -21,7 +21,7 @@ class ScanLimits:
 
     inline_bytes: int = 1024
     sequence_depth: int = 64
-    dataset_bytes: int = 32 << 20
+    dataset_bytes: int = 64 << 20
     value_bytes: int = 4 << 20
     inflate_bytes: int = 4 << 30
     inflate_ratio: int = 250
