@@ -122,7 +122,7 @@ class Settings:
     ingest_syntax: str = _setting(
         "",
         values.choice(*INGEST_SYNTAXES),
-        "UID of the lossless transfer syntax that native images are stored in, such as 1.2.840.10008.1.2.4.202.",
+        "Lossless transfer syntax that native images are stored in, such as 1.2.840.10008.1.2.4.202.",
         shown="as they come",
     )
     strict_accept: bool = _setting(

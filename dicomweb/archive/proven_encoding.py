@@ -1,8 +1,8 @@
 """A native image encoded before it is stored, and the proof that it is still the same (V-08).
 
 It is made what a retrieve in that syntax would give, and that is read again: attributes and decoded pixels
-must be those that came. Anything else, and whatever cannot be encoded or does not stand the proof, is stored as
-it came. What is remembered of the received data set is its digest, so that a resend is known (S-25).
+must be those that came. Anything else, and whatever cannot be encoded or does not stand the proof, is stored
+as it came. What is remembered of the received data set is its digest, so that a resend is known (S-25).
 """
 
 from __future__ import annotations
