@@ -50,11 +50,11 @@ class EncodingIngest(Ingest):
 
     async def end_part(self) -> None:
         """The current part is complete."""
+        if self._incoming is None:
+            self._incoming = await asyncio.to_thread(Spool, self._archive)
+        await self._incoming.flush()  # abort closes it where this fails
         spool, self._incoming = self._incoming, None
         sentences, self._sentences = self._sentences, []
-        if spool is None:
-            spool = await asyncio.to_thread(Spool, self._archive)
-        await spool.flush()
         task = asyncio.ensure_future(encoded_part(self._archive, spool))
         self._encoding.append(_Part(spool, sentences, task))
         if len(self._encoding) > _AHEAD:

@@ -33,7 +33,7 @@ from dicomweb.dicom.transfer_syntax import (
     JPEG_LOSSLESS,
     TRANSFER_SYNTAXES,
 )
-from dicomweb.errors import DecodeFailed, InvalidDicom
+from dicomweb.errors import DecodeFailed, InvalidDicom, Unavailable
 from dicomweb.pixels.codecs import decode_frame
 from dicomweb.pixels.encodable import ENCODABLE, can_encode
 from dicomweb.pixels.encoders import encode_frame
@@ -260,6 +260,18 @@ def test_an_upload_that_is_given_up_leaves_nothing(database_url: str, tmp_path: 
         assert await sources(archive) == []
 
     run(database_url, tmp_path, scenario)
+
+
+def test_a_disk_that_is_nearly_full_costs_no_memory(database_url: str, tmp_path: Path) -> None:
+    async def scenario(archive: Archive) -> None:
+        ingest, free = ingest_into(archive), archive.uploads.free
+        await ingest.write(make_instance(rows=50, columns=50))
+        with pytest.raises(Unavailable):
+            await ingest.end_part()
+        await ingest.abort()
+        assert archive.uploads.free == free
+
+    run(database_url, tmp_path, scenario, min_free_bytes=1 << 60)
 
 
 def test_a_part_that_fails_takes_no_other_with_it(database_url: str, tmp_path: Path) -> None:
