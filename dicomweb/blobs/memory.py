@@ -77,7 +77,7 @@ class MemoryBlobs:
         for begin in range(0, length, step):
             yield data[begin : begin + step]
 
-    def reader(self, key: str) -> _MemoryReader:
+    def reader(self, key: str) -> BlobReader:
         return _MemoryReader(self, key)
 
     async def delete(self, key: str) -> None:
