@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
-from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry, write_made
+from dicomweb.blobs.protocol import STREAM_CHUNK, BlobEntry, BlobReader, write_made
 from dicomweb.errors import BlobMissing
 
 
