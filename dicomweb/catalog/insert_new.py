@@ -59,6 +59,7 @@ END
 $function$
 """  # noqa: S608  (made of statements of ours only)
 _CALL = f"SELECT * FROM pg_temp.insert_new({', '.join(f'${number + 1}' for number in range(len(_TYPES)))})"  # noqa: S608
+_NOT_MADE = (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError)
 
 
 async def insert_new(
@@ -75,10 +76,13 @@ async def insert_new(
     call = (*offer.arguments(tenant_id, None, None), offer.studies, offer.series_studies, studies, uids)
     try:
         rows = await db.fetch(_CALL, *call)
-    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
+    except _NOT_MADE:
         if not await _make(db):
             return None
-        rows = await db.fetch(_CALL, *call)
+        try:
+            rows = await db.fetch(_CALL, *call)
+        except _NOT_MADE:  # a pooler in between gives every statement another session
+            return None
     return {row["study_instance_uid"]: row["patient_id"] for row in rows} or None
 
 

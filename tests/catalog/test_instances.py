@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from dicomweb.catalog.audit import mark_damaged
+from dicomweb.catalog.insert_new import insert_new
 from dicomweb.catalog.lookup import instance_source
-from dicomweb.catalog.pool import Pool, connection, indexed_connection
+from dicomweb.catalog.pool import Connection, Pool, connection, indexed_connection
 from dicomweb.dicom.target import Target
 from dicomweb.dicom.transfer_syntax import IMPLICIT_LITTLE
 from dicomweb.errors import NotFound
@@ -328,3 +330,25 @@ def test_an_account_that_may_make_nothing_temporary_stores_all_the_same(database
     in_catalog(database_url, restrict)
     in_catalog(limited, scenario)
     in_catalog(database_url, forget)
+
+
+class _Pooler:
+    """As a pooler between us and the database is, where a session lasts for a transaction: the function is
+    made in one, and called in another."""
+
+    def __init__(self, making: Connection, calling: Connection) -> None:
+        self.execute = making.execute
+        self.fetch = calling.fetch
+
+
+def test_behind_a_pooler_of_transactions_the_long_way_is_taken(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        tenant, new = new_tenant(), make_instance(ONE)
+        sizes = dict.fromkeys(new.blob_keys, new.instance.blob_length)
+        async with indexed_connection(pool) as making, indexed_connection(pool) as calling:
+            pooled: Any = _Pooler(making, calling)
+            for _ in range(2):
+                assert await insert_new(pooled, tenant, [new], sizes) is None
+        assert await study_row(pool, tenant, ONE.study) is None
+
+    in_catalog(database_url, scenario)
