@@ -11,7 +11,7 @@ from dicomweb.archive.available_syntaxes import available_syntaxes
 from dicomweb.archive.content_coding import coded, coder_of
 from dicomweb.archive.reading import closing
 from dicomweb.catalog.columns import decompress
-from dicomweb.catalog.search import Remaining, SearchBudget, find_matches, find_page, row_pages, study_place
+from dicomweb.catalog.search import Remaining, SearchBudget, find_matches, find_page, row_pages
 from dicomweb.protocol.next_page import StudyPlace
 from dicomweb.protocol.packing import Packing
 from dicomweb.protocol.search_query import Level, SearchQuery
@@ -66,9 +66,7 @@ async def find(archive: Archive, query: SearchQuery) -> SearchAnswer:
         place = last.place if isinstance(last, StudyRow) else None
         return _answer(query, SearchAnswer(selection, rows=short.rows), short.remaining, place)
     matches = await find_matches(pool, tenant_id, query, page=page, budget=budget)
-    place = None
-    if matches.remaining.count and matches.ids and query.level == Level.STUDY:
-        place = await study_place(pool, matches.ids[-1])
+    place = matches.last if query.level == Level.STUDY else None
     return _answer(query, SearchAnswer(selection, ids=matches.ids), matches.remaining, place)
 
 

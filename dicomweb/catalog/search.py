@@ -48,10 +48,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Ids of all rows of a page in their order."""
+    """Ids of all rows of a page in their order. last: of studies, where the page ends if more follow.
+
+    The place is of the moment of the ids: a study may go, or change its date, before its row is read.
+    """
 
     ids: Sequence[int]
     remaining: Remaining
+    last: StudyPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +136,15 @@ async def find_matches(
     async with connection(pool) as db:
         if not all(map(is_declared, query.keys)):
             return await _find_by_filter(db, tenant_id, query, page, budget)
-        statement = matching_statement(query, tenant_id, limit=page + REMAINING_CAP + 1)
+        statement = matching_statement(query, tenant_id, page=page, limit=page + REMAINING_CAP + 1)
         try:
             async with asyncio.timeout(budget.seconds):
                 rows = await db.fetch(statement.sql, *statement.arguments)
         except TimeoutError:
             raise _too_slow() from None
-    ids = [row[0] for row in rows]
-    return Matches(ids[:page], _remaining(len(ids[page:])))
+    ((ids, *last),) = rows
+    remaining = _remaining(len(ids[page:]))
+    return Matches(ids[:page], remaining, StudyPlace(*last) if last and page and remaining.count else None)
 
 
 def _too_slow() -> TooLarge:
@@ -193,15 +198,18 @@ class _FilterSearch:
         self._questions = [_Question(compile_filter(plan.undeclared[level])) for level in Level]
         self._offset, self._page = query.offset, page
         self._ids: list[int] = []
+        self._last: StudyPlace | None = None
 
     def ask(self, batch: Iterable[asyncpg.Record]) -> None:
         """Add the rows that match; rows of one result follow each other, and one of them is enough."""
-        for result, study, series, metadata in batch:
+        for result, study, series, started_from, uid, metadata in batch:
             if self._ids and self._ids[-1] == result:
                 continue
             documents = (study, series, metadata and decompress(metadata))
             if all(map(_Question.ask, self._questions, documents)):
                 self._ids.append(result)
+                if len(self._ids) == self._offset + self._page:
+                    self._last = StudyPlace(started_from, uid)
 
     @property
     def page_is_full(self) -> bool:
@@ -216,7 +224,8 @@ class _FilterSearch:
     @property
     def matches(self) -> Matches:
         found = self._ids[self._offset :]
-        return Matches(found[: self._page], _remaining(len(found[self._page :])))
+        remaining = _remaining(len(found[self._page :]))
+        return Matches(found[: self._page], remaining, self._last if remaining.count else None)
 
 
 class _Question:
@@ -260,13 +269,6 @@ _INSTANCES_WITH_METADATA = """
            CASE WHEN octet_length(metadata) <= $2 THEN metadata END AS metadata
       FROM instance JOIN instance_metadata ON instance_row = id WHERE id = ANY($1::bigint[])
 """
-
-
-async def study_place(pool: Pool, study_row: int) -> StudyPlace | None:
-    """Where a study stands in the order of answers, None where it went meanwhile."""
-    async with lookup_connection(pool) as db:
-        row = await db.fetchrow("SELECT started_from, study_instance_uid FROM study WHERE id = $1", study_row)
-    return None if row is None else StudyPlace(*row)
 
 
 async def read_rows(pool: Pool, selection: Selection, ids: Sequence[int]) -> list[Row]:

@@ -70,10 +70,21 @@ def plan_of(query: SearchQuery) -> Plan:
     return Plan(declared, undeclared, depth)
 
 
-def matching_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> Statement:
-    """Ids of the matching rows in the total order, for a query whose keys all have columns."""
+def matching_statement(query: SearchQuery, tenant_id: int, *, page: int, limit: int) -> Statement:
+    """Ids of the matching rows in the total order, for a query whose keys all have columns: one array.
+
+    Of studies also where the last one of a full page stands, at the same moment.
+    """
     arguments = Arguments()
-    sql = matching_ids(query, tenant_id, arguments, limit=limit)
+    ids = f"SELECT ARRAY({matching_ids(query, tenant_id, arguments, limit=limit)}) AS ids"
+    if query.level > Level.STUDY:
+        return Statement(ids, tuple(arguments.values))
+    last = arguments.add(page, "::int")
+    sql = (
+        f"WITH found AS MATERIALIZED ({ids})"  # noqa: S608
+        " SELECT ids, started_from, study_instance_uid"
+        f" FROM found LEFT JOIN study ON study.id = ids[{last}]"
+    )
     return Statement(sql, tuple(arguments.values))
 
 
@@ -131,7 +142,8 @@ def merged_ids(selects: Sequence[str], page: Window) -> str:
 def candidates_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> Statement:
     """Id of the result and the stored JSON to be asked, in the total order; a result may have several rows.
 
-    Columns: id, study_attributes, series_attributes, metadata; null where no key asks them.
+    Columns: id, study_attributes, series_attributes, the place of the study, metadata; attributes and
+    metadata are null where no key asks them.
     """
     plan = plan_of(query)
     arguments = Arguments()
@@ -144,7 +156,10 @@ def candidates_statement(query: SearchQuery, tenant_id: int, *, limit: int) -> S
         Level.SERIES: "series.attributes",
         Level.INSTANCE: "instance_metadata.metadata",
     }
-    wanted = ", ".join(documents[level] if plan.undeclared[level] else "NULL::bytea" for level in documents)
+    study, series, metadata = (
+        documents[level] if plan.undeclared[level] else "NULL::bytea" for level in documents
+    )
+    wanted = f"{study}, {series}, study.started_from, study.study_instance_uid, {metadata}"
     source = _FROM[plan.depth]
     if plan.undeclared[Level.INSTANCE]:
         source += " JOIN instance_metadata ON instance_metadata.instance_row = instance.id"

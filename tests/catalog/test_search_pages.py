@@ -268,3 +268,27 @@ def test_no_text_of_a_client_enters_the_statement(query: str) -> None:
     sql = page_statement(parsed, select(parsed), TENANT, page=77).sql
     assert "x'y" not in sql
     assert not any(text in sql for text in ("77", "1987", "1988"))
+
+
+@pytest.mark.parametrize("key", ["PatientSex=M&limit=101", "KVP=120&limit=2", "limit=101"])
+def test_a_long_page_ends_where_it_ended_when_it_was_found(catalog: Catalog, key: str) -> None:
+    """Its last study may go, or change its date, before anything else is read of it."""
+    tenant = TENANT if "KVP" not in key else new_tenant()
+    query = parse_search(key.encode(), Level.STUDY)
+
+    async def scenario() -> None:
+        for number in range(3 if tenant != TENANT else 0):
+            target = Target(f"2.17.{number}", f"2.17.{number}.1", f"2.17.{number}.1.1")
+            attributes = values(T00180060="120") | {"00080020": {"vr": "DA", "Value": [f"2024010{number + 1}"]}}
+            await add(catalog.pool, tenant, make_instance(target, attributes=attributes))
+        limit = query.limit or 0
+        found = await find_matches(catalog.pool, tenant, query, page=limit, budget=BUDGET)
+        selection = select(query)
+        last = (await read_rows(catalog.pool, selection, found.ids))[-1]
+        assert isinstance(last, StudyRow)
+        assert found.last == last.place
+        # Nothing follows, or nothing is asked for: then there is no place to go on from.
+        for page in (STUDIES, 0):
+            assert (await find_matches(catalog.pool, tenant, query, page=page, budget=BUDGET)).last is None
+
+    catalog.run(scenario)
