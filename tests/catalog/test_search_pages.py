@@ -279,7 +279,9 @@ def test_a_long_page_ends_where_it_ended_when_it_was_found(catalog: Catalog, key
     async def scenario() -> None:
         for number in range(3 if tenant != TENANT else 0):
             target = Target(f"2.17.{number}", f"2.17.{number}.1", f"2.17.{number}.1.1")
-            attributes = values(T00180060="120") | {"00080020": {"vr": "DA", "Value": [f"2024010{number + 1}"]}}
+            attributes = values(T00180060="120") | {
+                "00080020": {"vr": "DA", "Value": [f"2024010{number + 1}"]}
+            }
             await add(catalog.pool, tenant, make_instance(target, attributes=attributes))
         limit = query.limit or 0
         found = await find_matches(catalog.pool, tenant, query, page=limit, budget=BUDGET)
