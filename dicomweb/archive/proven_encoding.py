@@ -1,8 +1,9 @@
 """A native image encoded before it is stored, and the proof that it is still the same (V-08).
 
-It is made what a retrieve in that syntax would give, and that is read again: attributes and decoded pixels
-must be those that came. Anything else, and whatever cannot be encoded or does not stand the proof, is stored
-as it came. What is remembered of the received data set is its digest, so that a resend is known (S-25).
+It is made what a retrieve in that syntax would give, and that is read again: attributes, long values and
+decoded pixels must be those that came. Anything else, and whatever cannot be encoded or does not stand the
+proof, is stored as it came. What is remembered of the received data set is its digest, so that a resend is
+known (S-25).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,10 +29,18 @@ from dicomweb.blobs.protocol import STREAM_CHUNK
 from dicomweb.catalog.columns import received_as
 from dicomweb.catalog.digests import stored_digests
 from dicomweb.catalog.lookup import InstanceSource
+from dicomweb.dicom.element_json import BulkValue
 from dicomweb.dicom.frame_index import unpack
+from dicomweb.dicom.json_model import little_endian
 from dicomweb.dicom.part10 import Scan, scan
 from dicomweb.dicom.target import Target
-from dicomweb.dicom.transfer_syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from dicomweb.dicom.transfer_syntax import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+)
+from dicomweb.dicom.value_representation import VALUE_REPRESENTATIONS
 from dicomweb.errors import DecodeFailed, InvalidDicom, Unavailable
 from dicomweb.pixels.codecs import decoded_length
 from dicomweb.pixels.same_frame import same_frame_parameters
@@ -72,7 +81,8 @@ async def encoded_part(archive: Archive, received: Spool) -> Encoded | None:
         aside = replace(archive, blobs=spools, derived=Derived())  # nothing of it is cached
         await _write(aside, _source(came, _RECEIVED, received.size), uid, made)
         kept = await asyncio.to_thread(scan, made.chunks(0, made.size), limits=limits)
-        if not await _is_same(aside, came, kept, spools):
+        alike = await asyncio.to_thread(_has_same_values, came, kept, spools)
+        if not alike or not await _is_same(aside, came, kept, spools):
             raise DecodeFailed("The encoded data set is not what it was.")
     except (DecodeFailed, InvalidDicom, Unavailable) as error:
         made.close()
@@ -147,6 +157,25 @@ def _rest(found: Scan) -> bytes:
     return orjson.dumps({tag: value for tag, value in found.attributes.items() if tag not in _CHANGED})
 
 
+def _has_same_values(came: Scan, kept: Scan, spools: _Spools) -> bool:
+    """Whether the values that attributes only point to are the same too, all but the pixels. In a thread."""
+    before, after = _values(came), _values(kept)
+    if [(one.path, one.length) for one in before] != [(one.path, one.length) for one in after]:
+        return False
+    big = not TRANSFER_SYNTAXES[came.transfer_syntax_uid].little
+    for one, other in zip(before, after, strict=True):
+        known = VALUE_REPRESENTATIONS.get(one.vr)
+        word = known.word if big and known else 1
+        old, new = spools.chunks(_RECEIVED, one), spools.chunks(_ENCODED, other)
+        if any(little_endian(was, word) != now for was, now in zip(old, new, strict=True)):
+            return False
+    return True
+
+
+def _values(found: Scan) -> list[BulkValue]:
+    return sorted((one for one in found.bulkdata if one.path not in _CHANGED), key=lambda one: one.path)
+
+
 def _source(found: Scan, key: str, length: int) -> InstanceSource:
     """A scanned file as if it were stored."""
     return InstanceSource(
@@ -179,6 +208,12 @@ class _Spools(MemoryBlobs):
 
     def length(self, key: str) -> int:
         return self._spools[key].size
+
+    def chunks(self, key: str, value: BulkValue) -> Iterator[bytes]:
+        """A value, in pieces whose lengths are those of whole words. In a thread."""
+        for start in range(0, value.length, STREAM_CHUNK):
+            length = min(STREAM_CHUNK, value.length - start)
+            yield self._spools[key].read(value.offset + start, length)
 
     async def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         spool = self._spools[key]

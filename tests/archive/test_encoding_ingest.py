@@ -15,12 +15,14 @@ import pydicom
 import pytest
 from pydicom.encaps import generate_frames
 
+from dicomweb.archive import proven_encoding
 from dicomweb.archive.archive import Archive, open_archive
 from dicomweb.archive.encoding_ingest import ingest_into
 from dicomweb.archive.import_here import ThisArchive
 from dicomweb.archive.reading import read_body
 from dicomweb.archive.represent import part10
 from dicomweb.archive.source_files import SourceFile, find_files
+from dicomweb.archive.spool import Spool
 from dicomweb.archive.verify import Verification
 from dicomweb.catalog.audit import all_instances
 from dicomweb.catalog.lookup import InstanceSource
@@ -312,6 +314,38 @@ def test_the_proof_fails_where_one_value_differs() -> None:
     assert same_frame_job(parameters, [ENCODED, PIXELS]) == b""
     with pytest.raises(DecodeFailed):
         same_frame_job(parameters, [ENCODED, PIXELS[:-1] + b"\1"])
+
+
+LONG: dict[str, Any] = {
+    "ICCProfile": bytes(range(250)) * 2000,
+    "RedPaletteColorLookupTableData": bytes(3000) + b"\1\2",
+}
+    "ICCProfile": bytes(range(250)) * 2000,
+    "RedPaletteColorLookupTableData": bytes(3000) + b"\1\2",
+}
+
+
+@pytest.mark.parametrize("uid", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG])
+@pytest.mark.parametrize("place", [None, 1, 300_000])
+def test_the_proof_fails_where_a_byte_of_a_long_value_differs(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: str, place: int | None
+) -> None:
+    write, marked = proven_encoding._write, LONG["ICCProfile"][:300]
+
+    async def spoils(archive: Archive, source: InstanceSource, uid: str, made: Spool) -> None:
+        await write(archive, source, uid, made)
+        if place is not None:
+            made._file.write(b"!", made.read(0, made.size).index(marked) + place)
+
+    monkeypatch.setattr(proven_encoding, "_write", spoils)
+    came = make_instance(rows=10, columns=10, transfer_syntax_uid=uid, attributes=LONG)
+
+    async def scenario(archive: Archive) -> None:
+        syntax, stored = await only(archive, came)
+        assert (syntax == HTJ2K_RPCL) == (place is None)
+        assert (stored == came) == (place is not None)
+
+    run(database_url, tmp_path, scenario)
 
 
 def test_every_syntax_of_the_setting_can_be_written_and_loses_nothing() -> None:
