@@ -320,9 +320,6 @@ LONG: dict[str, Any] = {
     "ICCProfile": bytes(range(250)) * 2000,
     "RedPaletteColorLookupTableData": bytes(3000) + b"\1\2",
 }
-    "ICCProfile": bytes(range(250)) * 2000,
-    "RedPaletteColorLookupTableData": bytes(3000) + b"\1\2",
-}
 
 
 @pytest.mark.parametrize("uid", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG])
