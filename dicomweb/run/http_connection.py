@@ -9,6 +9,7 @@ plain text.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -34,6 +35,7 @@ _PIPELINED = 64
 _JOINED_BYTES = 16 << 10
 # Larger, the copy out of it leaves the processor's cache; smaller, there are more calls.
 _BUFFER_BYTES = 256 << 10
+_AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 # One for all: what was read is taken out of it before anything else is read.
 _BUFFER = memoryview(bytearray(_BUFFER_BYTES))
 
@@ -68,6 +70,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         # Bytes fed since the parser last gave something: an unfinished head, trailer or chunk extension.
         self._swallowed = 0
         self._body_left = 0  # of a long body, which the parser does not see
+        self._framing = b""  # a head that says how long a body is, for the parser that comes next
         self._read_paused = False
         # Answering: in the order of the requests; the first of them is being answered.
         self._exchanges: deque[Exchange] = deque()
@@ -81,11 +84,11 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._transport = transport
         self._stall = StallWatch(transport, self.limits.idle_seconds)
         self._addresses = {
-            "server": transport.get_extra_info("sockname")[:2],
-            "client": transport.get_extra_info("peername")[:2],
+            "server": _address(transport, "sockname"),
+            "client": _address(transport, "peername"),
         }
         self._server.connections.add(self)  # type: ignore[arg-type]
-        self._deadline.expect(self.limits.head_seconds, transport.close)
+        self._deadline.expect(self.limits.head_seconds, self.close)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- however it ended
         self._server.connections.discard(self)
@@ -93,16 +96,19 @@ class HttpConnection(asyncio.BufferedProtocol):
         for exchange in self._exchanges:
             exchange.leave()
         self.resume_writing()
+        self._stall.end()
 
     def shutdown(self) -> None:
         """Called by uvicorn: end, after the answers that are under way."""
         self.stopping = True
         if not self._exchanges:
-            self._transport.close()
+            self.close()
 
     def close(self) -> None:
         """Send what is written, then end."""
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._stall.begin()
 
     def abort(self) -> None:
         """End at once."""
@@ -136,7 +142,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             self.on_message_complete()
         return data[len(taken) :]
 
-    def _parse(self, data: memoryview) -> None:
+    def _parse(self, data: memoryview | bytes) -> None:
         if self._state == "waiting":
             self._state = "head"
         self._swallowed += len(data)
@@ -144,6 +150,10 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:  # to what we do not speak: HTTP/1.1 goes on
             rest = data[upgrade.args[0] :]
+            if self._framing and not self._refused:
+                self._parser = httptools.HttpRequestParser(self)
+                self._parse(self._framing)
+                self._framing = b""
             if rest and not self._refused:
                 self._parse(rest)
         except httptools.HttpParserError:
@@ -166,6 +176,8 @@ class HttpConnection(asyncio.BufferedProtocol):
     # Parser
 
     def on_message_begin(self) -> None:
+        if self._framing:
+            return
         self._state, self._head_size = "head", 0
         self._url, self._headers = b"", []
 
@@ -181,12 +193,12 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         self._swallowed = 0
-        target = _target(self._url)
-        if self._refused:
+        if self._refused or self._framing:
             return
+        target = _target(self._url)
         if self._head_size > self.limits.head_bytes:
             self._refuse_head()
-        elif target is None:
+        elif target is None or self._parser.get_method() == b"CONNECT":
             self._refuse(HTTPStatus.BAD_REQUEST)
         elif len(self._exchanges) == _PIPELINED:
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
@@ -207,27 +219,34 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         self._swallowed = 0
-        if self._refused:
+        if self._refused or self._framing:
             return
         assert self._reading is not None
         self._state = "waiting"
         self._deadline.drop()
         self._reading.feed_end()
         if self._is_answered():
-            self._deadline.expect(self._keep_alive, self._transport.close)
+            self._deadline.expect(self._keep_alive, self.close)
 
     def _is_answered(self) -> bool:
         return self._reading is None or self._reading.complete
 
     def _begin(self, path: bytes, query: bytes) -> None:
         version = self._parser.get_http_version()
-        keep_alive = version != "1.0" and self._parser.should_keep_alive()
+        keep_alive = version == "1.1" and self._parser.should_keep_alive()
         self._reading = exchange = Exchange(self, self._scope(version, path, query), keep_alive=keep_alive)
+        framing = []
         for name, value in self._headers:
             if name == b"content-length":
-                self._body_left = int(value)
+                self._body_left = int(value.lstrip(b"0") or b"0")  # int() refuses thousands of digits
+                framing += [b"content-length: %d\r\n" % self._body_left] if self._body_left else []
+            elif name == b"transfer-encoding":
+                framing.append(b"transfer-encoding: %b\r\n" % value)
             elif name == b"expect":
-                exchange.expects_continue = value.lower() == b"100-continue"
+                exchange.expects_continue = version == "1.1" and value.lower() == b"100-continue"
+        if framing and self._parser.should_upgrade():
+            # The parser takes the body for bytes of the other protocol: it would be read as the next request.
+            self._framing = b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing)
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
             self._answer()
@@ -267,7 +286,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         if self._transport.is_closing():
             return
         if not exchange.keep_alive or self.stopping:
-            self._transport.close()
+            self._hang_up()
         elif self._exchanges:
             self._answer()
         elif self._refusal is not None:
@@ -275,9 +294,24 @@ class HttpConnection(asyncio.BufferedProtocol):
         else:
             self.resume_reading()
             if self._state == "waiting":
-                self._deadline.expect(self._keep_alive, self._transport.close)
+                self._deadline.expect(self._keep_alive, self.close)
             elif self._state == "body":  # what still comes is dropped for a while, then we hang up
-                self._deadline.expect(_DRAIN_SECONDS, self._transport.close)
+                self._deadline.expect(_DRAIN_SECONDS, self.close)
+
+    def _hang_up(self) -> None:
+        """End after the last answer. Not at once while its request still comes, else a reset would overtake
+        the answer."""
+        if self._exchanges or self._state != "body" or self.stopping:
+            self.close()
+        else:
+            self._linger(_DRAIN_SECONDS)
+
+    def _linger(self, seconds: float) -> None:
+        """Say that no more is sent, and drop what comes for so long."""
+        self._refused = True
+        self._transport.write_eof()
+        self.resume_reading()
+        self._deadline.expect(seconds, self.close)
 
     def write(self, *pieces: bytes) -> None:
         """Send the pieces one after the other, without a copy where they are long."""
@@ -294,12 +328,17 @@ class HttpConnection(asyncio.BufferedProtocol):
         if self.writable is not None:
             self.writable.set()
             self.writable = None
-        self._stall.end()
+        if not self._transport.is_closing():
+            self._stall.end()
 
     # Time
 
     def _head_timeout(self) -> None:
-        self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        """The head did not come, unless it was us who did not read."""
+        if self._read_paused:
+            self._deadline.expect(self.limits.head_seconds, self._head_timeout)
+        else:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _body_timeout(self) -> None:
         """The body paused for too long, unless it was us who did not read or did not ask for it yet."""
@@ -340,18 +379,22 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._transport.write(
             f"{head}content-length: {len(text)}\r\nconnection: close\r\n\r\n".encode() + text
         )
-        self._transport.write_eof()
-        self.resume_reading()
-        self._deadline.expect(_LINGER_SECONDS, self._transport.close)
+        self._linger(_LINGER_SECONDS)
+
+
+def _address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:
+    """Of one end of the connection; None of a client that left before we looked, or of no TCP socket."""
+    found = transport.get_extra_info(end)
+    return found[:2] if isinstance(found, tuple) else None
 
 
 def _target(url: bytes) -> tuple[bytes, bytes] | None:
     """Path and query of a request target, in origin or absolute form (RFC 9112 3.2); None of any other."""
     if not url.startswith(b"/"):
-        scheme, separator, rest = url.partition(b"://")
-        if not separator or scheme.lower() not in (b"http", b"https"):
+        authority = _AUTHORITY.match(url)
+        if authority is None:
             return None
-        url = b"/" + rest.partition(b"/")[2]
+        url = b"/" + url[authority.end() :].removeprefix(b"/")
     if not url.isascii():
         return None
     path, _, query = url.partition(b"#")[0].partition(b"?")

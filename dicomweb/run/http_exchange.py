@@ -17,6 +17,10 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode
 _WITHOUT_BODY = frozenset({204, 304})
 # Body bytes that came and were not asked for yet: beyond this, no more are read from the socket.
 _WAITING_BYTES = 1 << 20
+# A piece costs this beside its bytes: chunks of a byte or two would take thirty times their room.
+_PIECE_COST = 64
+# Pieces below are given to the application together, up to so many bytes.
+_SMALL_BYTES = 16 << 10
 _DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -76,7 +80,7 @@ class Exchange:
     def feed(self, chunk: bytes) -> bool:
         """Take a piece of the body. False when as much waits as may."""
         self._chunks.append(chunk)
-        self._waiting += len(chunk)
+        self._waiting += len(chunk) + _PIECE_COST
         self._wake()
         return self._waiting < _WAITING_BYTES
 
@@ -101,8 +105,7 @@ class Exchange:
                 self.expects_continue = False
                 self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             if self._chunks:
-                chunk = self._chunks.popleft()
-                self._waiting -= len(chunk)
+                chunk = self._next_chunk()
                 self._delivered = self.body_whole and not self._chunks
                 return {"type": "http.request", "body": chunk, "more_body": not self._delivered}
             if self.body_whole and not self._delivered:
@@ -110,6 +113,15 @@ class Exchange:
                 return {"type": "http.request", "body": b"", "more_body": False}
             await self._more()
         return _DISCONNECT
+
+    def _next_chunk(self) -> bytes:
+        pieces = [self._chunks.popleft()]
+        size = len(pieces[0])
+        while self._chunks and size + len(self._chunks[0]) <= _SMALL_BYTES:
+            pieces.append(self._chunks.popleft())
+            size += len(pieces[-1])
+        self._waiting -= size + _PIECE_COST * len(pieces)
+        return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
     async def _more(self) -> None:
         self._connection.resume_reading()
@@ -137,6 +149,7 @@ class Exchange:
 
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.started = True
+        self.keep_alive = self.keep_alive and not self._connection.stopping
         lines = [_STATUS_LINES[status], *self._connection.default_lines()]
         for name, value in headers:
             if name == b"content-length":
@@ -165,6 +178,7 @@ class Exchange:
         self._connection.write(*pieces)
         if not more:
             self.complete = True
+            self._chunks.clear()  # nobody will ask for them, and a connection may rest for long
             self._wake()
             self._connection.answered(self)
 

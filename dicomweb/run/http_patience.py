@@ -68,7 +68,8 @@ class StallWatch:
 
     def begin(self) -> None:
         """Watch, as there is something to take."""
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look, self._unsent())
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look, self._unsent())
 
     def end(self) -> None:
         """All was taken."""
@@ -77,6 +78,7 @@ class StallWatch:
             self._timer = None
 
     def _look(self, unsent_before: int) -> None:
+        self._timer = None
         if self._unsent() >= unsent_before:
             self._transport.abort()
         else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -209,3 +212,124 @@ def test_whatever_comes_is_answered_or_ended_without_a_fault(capfd: pytest.Captu
     logged = capfd.readouterr().err
     assert "Traceback" not in logged
     assert "Fatal error" not in logged
+
+
+_UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+_SMUGGLED = _GET
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 7])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_behind_an_upgrade_is_a_body_and_no_request(
+    address: tuple[str, int], piece: int, chunked: bool
+) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\n" + _UPGRADE
+    if chunked:
+        body = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(_SMUGGLED), _SMUGGLED)
+    else:
+        body = b"Content-Length: %d\r\n\r\n%b" % (len(_SMUGGLED), _SMUGGLED)
+    sent = head + body + _LAST
+    with connected(address) as connection:
+        for start in range(0, len(sent), piece):
+            connection.sendall(sent[start : start + piece])
+        first, _, last = answer_of(connection).rpartition(b"HTTP/1.1 200 OK")
+    assert first.count(b"HTTP/1.1 200 OK") == 1
+    assert _unchunked(first) == _SMUGGLED
+    assert b"connection: close" in last
+
+
+def test_a_long_body_behind_an_upgrade_is_whole(address: tuple[str, int]) -> None:
+    body = random.Random(1).randbytes(3 * _BUFFER)
+    with connected(address, _post("/echo", body, _UPGRADE) + _LAST) as connection:
+        assert _unchunked(answer_of(connection).rpartition(b"HTTP/1.1 200 OK")[0]) == body
+
+
+def test_a_framing_that_contradicts_itself_is_refused_behind_an_upgrade_too(
+    address: tuple[str, int],
+) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n" + _UPGRADE
+    with connected(address, head + b"\r\n0\r\n\r\n") as connection:
+        assert status_of(answer_of(connection)) == 400
+
+
+def test_a_length_with_thousands_of_zeros_is_that_length(address: tuple[str, int]) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + b"0" * 5000
+    with connected(address, head + b"5\r\n\r\nhello") as connection:
+        assert _unchunked(answer_of(connection)) == b"hello"
+
+
+@pytest.mark.parametrize("target", [b"x:80", b"/pid", b"http://x/pid"])
+def test_a_tunnel_is_refused(address: tuple[str, int], target: bytes) -> None:
+    with connected(address, _GET.replace(b"GET /pid", b"CONNECT " + target) + _GET) as connection:
+        answer = answer_of(connection)
+    assert status_of(answer) == 400
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_the_query_of_a_url_without_a_path_is_no_path(address: tuple[str, int]) -> None:
+    with connected(address, _LAST.replace(b"/pid", b"http://x?a=/pid")) as connection:
+        assert _unchunked(answer_of(connection)) == b"0"  # `/` counts the bytes of the body
+    with connected(address, _LAST.replace(b"/pid", b"http:///pid")) as connection:
+        assert status_of(answer_of(connection)) == 400
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"1.0", b"2.0"])
+def test_an_answer_without_a_length_ends_with_the_connection_but_in_http_1_1(
+    address: tuple[str, int], version: bytes
+) -> None:
+    request = b"GET /pid HTTP/%b\r\nHost: x\r\nConnection: keep-alive\r\n\r\n" % version
+    with connected(address, request) as connection:
+        head, _, body = answer_of(connection).partition(b"\r\n\r\n")
+    assert b"connection: close" in head
+    assert body.isdigit()
+
+
+def test_a_client_of_http_1_0_is_not_told_to_go_on(address: tuple[str, int]) -> None:
+    request = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab"
+    with connected(address, request) as connection:
+        assert status_of(answer_of(connection)) == 200
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"HTTP/1.0\r\n"])
+def test_an_early_last_answer_is_not_overtaken_by_a_reset(address: tuple[str, int], head: bytes) -> None:
+    with connected(address, b"POST /early %bContent-Length: 30000000\r\n\r\n" % head) as connection:
+        for _ in range(30):
+            connection.sendall(bytes(1_000_000))  # raises after a reset
+        assert b"refused" in answer_of(connection)
+
+
+def test_chunks_of_two_bytes_cost_no_more_than_their_bound(worker: tuple[tuple[str, int], int]) -> None:
+    address, pid = worker
+    before = proportional_memory([pid])
+    head = b"POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connected(address, head) as connection:
+        connection.settimeout(1)
+        with suppress(TimeoutError):
+            for _ in range(20):
+                connection.sendall(b"2\r\nab\r\n" * (1 << 17))
+        assert proportional_memory([pid]) - before < 12 << 20
+
+
+def test_small_chunks_come_whole_and_in_order(address: tuple[str, int]) -> None:
+    chance = random.Random(2)
+    body = chance.randbytes(300_000)
+    sent = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    position = 0
+    while position < len(body):
+        chunk = body[position : position + chance.choice((1, 2, 1000, 20_000))]
+        sent += b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        position += len(chunk)
+    with connected(address, sent + b"0\r\n\r\n") as connection:
+        assert _unchunked(answer_of(connection)) == body
+
+
+def test_clients_that_reset_before_they_are_looked_at_do_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
+    with running(Settings()) as (address, pid):
+        os.kill(pid, signal.SIGSTOP)
+        for _ in range(20):
+            with connected(address) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.kill(pid, signal.SIGCONT)
+        with connected(address, _LAST) as connection:
+            assert status_of(answer_of(connection)) == 200
+    assert "Traceback" not in capfd.readouterr().err

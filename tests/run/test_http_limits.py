@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -227,3 +228,33 @@ def test_many_open_heads_cost_little_memory(address: tuple[str, int], worker_pid
         time.sleep(0.3)
         assert proportional_memory([worker_pid]) - before < 24 << 20
     assert _serves(address)
+
+
+def test_a_head_that_we_did_not_read_is_not_late(address: tuple[str, int]) -> None:
+    slow = _GET.replace(b"/pid", b"/slow")  # longer than a head may take
+    with connected(address, slow + _GET + b"GET /pid HTTP/1.1\r\nHo") as connection:
+        connection.sendall(b"st: x\r\nConnection: close\r\n\r\n")
+        answer = answer_of(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_a_client_that_leaves_the_end_of_its_answer_is_cut_off(
+    address: tuple[str, int], worker_pid: int
+) -> None:
+    """What is left is too little to hold up the application, and lies in the server's own buffer."""
+    before = _descriptors(worker_pid)
+    with ExitStack() as stack:
+        for step in range(100):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(address)
+            size = 2_400_000 + step * 12_000  # somewhere there the kernel's own room ends
+            connection.sendall(b"GET /sized?%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % size)
+        until = time.monotonic() + 20
+        while _descriptors(worker_pid) > before and time.monotonic() < until:
+            time.sleep(0.1)
+        assert _descriptors(worker_pid) <= before
+
+
+def _descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -15,12 +15,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 import pytest
 
 from tests.conftest import make_archive_directory
+from tests.run.connections import answer_of, connected
 from tests.run.processes import (
     ROOT,
     RunningServer,
@@ -149,6 +151,18 @@ def test_a_stop_lets_requests_in_flight_finish(shared_directory: Path) -> None:
         assert server.stop() == 0
         request.join()
         assert answers == ["late"]
+
+
+def test_an_answer_that_a_stop_waits_for_says_that_its_connection_ends(shared_directory: Path) -> None:
+    with running(shared_directory) as server:
+        url = urlsplit(server.url)
+        address = (url.hostname or "", url.port or 0)
+        with connected(address, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") as client:
+            time.sleep(0.5)
+            assert server.stop() == 0
+            answer = answer_of(client)
+    assert b"\r\nconnection: close\r\n" in answer
+    assert b"late" in answer
 
 
 def test_a_directory_has_one_server(shared_directory: Path) -> None:

@@ -18,8 +18,9 @@ _HEADERS = {
 
 def create_app(settings: Settings) -> Any:
     """/pid tells the worker's process, /database its URL, /early answers without reading the body, /slow
-    after two seconds, /big with 16 MiB, /echo with the body, /split with a header of two lines, /short with
-    less than it announces, /close and hangs up; anything else with the length of the request's body."""
+    after two seconds, /big with 16 MiB, /sized with as many bytes as its query says, /echo with the body,
+    /split with a header of two lines, /short with less than it announces, /close and hangs up; anything else
+    with the length of the request's body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -30,6 +31,8 @@ def create_app(settings: Settings) -> Any:
         if scope["path"] == "/slow":
             await asyncio.sleep(2)
             body = b"late"
+        elif scope["path"] == "/sized":
+            body = bytes(int(scope["query_string"]))
         elif body is None:
             received = await _body(receive)
             if received is None:
