@@ -233,6 +233,7 @@ def test_many_open_heads_cost_little_memory(address: tuple[str, int], worker_pid
 def test_a_head_that_we_did_not_read_is_not_late(address: tuple[str, int]) -> None:
     slow = _GET.replace(b"/pid", b"/slow")  # longer than a head may take
     with connected(address, slow + _GET + b"GET /pid HTTP/1.1\r\nHo") as connection:
+        time.sleep(0.2)  # so that the rest is not read with it
         connection.sendall(b"st: x\r\nConnection: close\r\n\r\n")
         answer = answer_of(connection)
     assert answer.count(b"HTTP/1.1 200 OK") == 3
