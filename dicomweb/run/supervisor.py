@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from dicomweb.errors import Unavailable
+from dicomweb.run.accepting import Counts, Place
 from dicomweb.run.child import ends_with_parent
 from dicomweb.run.postgres import EmbeddedPostgres
 from dicomweb.settings import Settings, env_name
@@ -64,6 +65,7 @@ class Backoff:
 class Worker:
     """A place for one HTTP worker process."""
 
+    place: Place
     process: subprocess.Popen[bytes] | None = None
     channel: socket.socket | None = None
     ready: bool = False
@@ -72,9 +74,10 @@ class Worker:
     def spawn(self, settings: Settings, listening: socket.socket, app: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            descriptors = (listening.fileno(), theirs.fileno())
+            descriptors = (listening.fileno(), theirs.fileno(), self.place.counts.descriptor)
+            arguments = map(str, (*descriptors, self.place.index))
             self.process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "dicomweb.run.worker", *map(str, descriptors), app],
+                [sys.executable, "-m", "dicomweb.run.worker", *arguments, app],
                 stdin=subprocess.DEVNULL,
                 pass_fds=descriptors,
                 env=_worker_environment(settings),
@@ -102,6 +105,7 @@ class Worker:
     def forget(self) -> None:
         if self.channel is not None:
             self.channel.close()
+        self.place.clear()
         self.process, self.channel, self.ready = None, None, False
 
 
@@ -112,7 +116,8 @@ class Supervisor:
         self.settings = settings
         self.listening = listening
         self.app = app
-        self.workers = [Worker() for _ in range(settings.workers)]
+        counts = Counts.make(settings.workers)
+        self.workers = [Worker(Place(counts, index)) for index in range(settings.workers)]
         self.postgres = (
             None if settings.database_url else EmbeddedPostgres(settings.data, settings.postgres_binaries)
         )

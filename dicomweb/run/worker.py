@@ -1,7 +1,10 @@
-"""One HTTP worker process, started by the supervisor: python -m dicomweb.run.worker LISTEN_FD CHANNEL_FD APP
+"""One HTTP worker process, started by the supervisor.
+
+python -m dicomweb.run.worker LISTEN_FD CHANNEL_FD COUNTS_FD PLACE APP
 
 Settings come through the environment. CHANNEL is a socket to the parent: the worker writes one byte when it
-serves; end of file means that the parent is gone, and the worker with it.
+serves; end of file means that the parent is gone, and the worker with it. COUNTS is memory that all workers
+share, PLACE the number of this one in it: see run/accepting.py.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicomweb.errors import ArchiveError
+from dicomweb.run.accepting import Counts, Place
 from dicomweb.run.logs import configure_logging
 from dicomweb.settings import Settings
 
@@ -30,9 +34,10 @@ _FILES = 65536
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """The socket to the parent."""
+    """The socket to the parent, and the place among the workers."""
 
     socket: socket.socket
+    place: Place
 
     def tell_ready(self) -> None:
         self.socket.send(b"r")
@@ -61,12 +66,13 @@ def load_app(name: str) -> Callable[[Settings], Any]:
 
 def main(arguments: list[str]) -> int:
     listening = socket.socket(fileno=int(arguments[0]))
-    channel = Channel(socket.socket(fileno=int(arguments[1])))
+    place = Place(Counts(int(arguments[2])), int(arguments[3]))
+    channel = Channel(socket.socket(fileno=int(arguments[1])), place)
     try:
         settings = Settings.from_env(os.environ)
         configure_logging(settings.log_level)
         _allow_many_connections()
-        app = load_app(arguments[2])(settings)
+        app = load_app(arguments[4])(settings)
         server = importlib.import_module(f"dicomweb.run.{settings.server}_server")
     except ArchiveError as error:
         sys.stderr.write(f"{error.message} {error.hint}\n")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dicomweb.run.accepting import Counts, Place
 from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
 
@@ -15,17 +16,25 @@ from dicomweb.settings import Settings
 @contextmanager
 def running(settings: Settings) -> Iterator[tuple[tuple[str, int], int]]:
     """Address and process of a worker."""
-    worker = Worker()
+    worker = Worker(Place(Counts.make(1), 0))
+    with started(worker, settings) as address:
+        assert worker.process is not None
+        yield address, worker.process.pid
+        assert worker.process.poll() is None, "the worker died"
+
+
+@contextmanager
+def started(worker: Worker, settings: Settings) -> Iterator[tuple[str, int]]:
+    """Its address, while it is ready; the body may end the worker."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listening:
         worker.spawn(settings, listening, "tests.run.tiny_app:create_app")
         while not worker.ready:
             time.sleep(0.02)
             worker.listen()
-        assert worker.process is not None
-        yield listening.getsockname(), worker.process.pid
-        assert worker.process.poll() is None, "the worker died"
-        worker.process.send_signal(signal.SIGTERM)
-        worker.process.wait(20)
+        yield listening.getsockname()
+        if worker.process is not None:
+            worker.process.send_signal(signal.SIGTERM)
+            worker.process.wait(20)
         worker.forget()
 
 

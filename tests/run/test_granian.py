@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dicomweb.run.accepting import Counts, Place
 from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
 from tests.run.processes import running, wait_until
@@ -23,7 +24,7 @@ _SETTINGS = Settings(server="granian", head_seconds=1.0, body_idle_seconds=1.5, 
 
 @pytest.fixture
 def address() -> Iterator[tuple[str, int]]:
-    worker = Worker()
+    worker = Worker(Place(Counts.make(1), 0))
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listening:
         worker.spawn(_SETTINGS, listening, "tests.run.tiny_app:create_app")
         while not worker.ready:
