@@ -110,7 +110,7 @@ async def _count_on(
         except TimeoutError:
             return Remaining(1, is_exact=False)
     ((matches, examined),) = found
-    return Remaining(max(matches, 1), examined < COUNTED_STUDIES)
+    return Remaining(min(max(matches, 1), REMAINING_CAP), examined < COUNTED_STUDIES)
 
 
 # Fields of StudyRow and of SeriesRow, as the columns of a page give them; two columns stand before them.

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dicomweb.catalog.search_patterns import escape_like, group_expression, has_groups, like
+from dicomweb.catalog.search_patterns import (
+    beginning,
+    escape_like,
+    group_expression,
+    has_groups,
+    like,
+    like_with_case,
+    with_case,
+)
 from dicomweb.dicom.matching import day_moment
 from dicomweb.protocol.attribute_path import Path
 from dicomweb.protocol.search_filter import predicate
@@ -67,8 +75,26 @@ def _text(names: tuple[str, ...], test: Test, arguments: Arguments) -> str:
         case TextIs():
             return f"{column} = ANY({arguments.add(list(test.values), '::text[]')})"
         case TextLike():
-            return f"{column} LIKE {arguments.add(like(test.pattern))}"
+            return _like(column, test.pattern, arguments)
     return _not_of_this_kind(test)
+
+
+def _like(column: str, pattern: str, arguments: Arguments) -> str:
+    """A pattern. How a text begins is a range, for which no index of trigrams is taken: it would read every
+    row that matches, where the other index holds what answers are sorted by."""
+    if bounds := beginning(pattern):
+        first, end = map(arguments.add, bounds)
+        return f"({column} >= {first} AND {column} < {end})"
+    return f"{column} LIKE {arguments.add(like(pattern))}"
+
+
+def _description(names: tuple[str, ...], test: Test, arguments: Arguments) -> str:
+    """A text that has an index of trigrams only."""
+    (column,) = names
+    if not isinstance(test, TextLike):
+        return _text(names, test, arguments)
+    found = f"{with_case(column)} LIKE {arguments.add(like_with_case(test.pattern))}"
+    return f"({found} AND {column} LIKE {arguments.add(like(test.pattern))})"
 
 
 def _texts(names: tuple[str, ...], test: Test, arguments: Arguments) -> str:
@@ -112,7 +138,7 @@ def _name_like(first: str, groups: str, pattern: str, arguments: Arguments) -> s
         condition = f"({condition} AND {searched} ~ {arguments.add(group_expression(pattern))})"
     if not is_anchored:
         return condition
-    return f"({first} LIKE {arguments.add(like(pattern))} OR ({has_groups(groups, 2)} AND {condition}))"
+    return f"({_like(first, pattern, arguments)} OR ({has_groups(groups, 2)} AND {condition}))"
 
 
 def _numeric(names: tuple[str, ...], test: Test, arguments: Arguments) -> str:
@@ -176,6 +202,7 @@ def _not_of_this_kind(test: Test) -> str:
 # --- the table -------------------------------------------------------------------------------------
 
 _Columns = dict[Path, Column]
+_EXACT = (_text, _description, _texts, _name)
 
 
 def _of(level: Level, table: str, rows: Mapping[int, tuple[object, ...]]) -> _Columns:
@@ -183,7 +210,7 @@ def _of(level: Level, table: str, rows: Mapping[int, tuple[object, ...]]) -> _Co
     for tag, (condition, *names) in rows.items():
         assert callable(condition)
         qualified = tuple(f"{table}.{name}" for name in names)
-        found[(tag,)] = Column(level, condition, qualified, exact=condition in (_text, _texts, _name))
+        found[(tag,)] = Column(level, condition, qualified, exact=condition in _EXACT)
     return found
 
 
@@ -200,7 +227,7 @@ COLUMNS: _Columns = {
             0x00080061: (_texts, "modalities"),
             0x00080062: (_texts, "sop_classes"),
             0x00080090: (_name, "referring_physician_name", "referring_physician_name_groups"),
-            0x00081030: (_text, "study_description"),
+            0x00081030: (_description, "study_description"),
             0x00100010: (_name, "patient_name", "patient_name_groups"),
             0x00100020: (_text, "patient_id"),
             0x00100021: (_text, "issuer_of_patient_id"),

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicomweb.catalog.search_columns import Arguments, conditions
-from dicomweb.catalog.search_patterns import has_groups
+from dicomweb.catalog.search_patterns import beginning, has_groups
 from dicomweb.catalog.search_statements import STUDY_ORDER, THIN_COLUMNS, THIN_STUDIES, after_ranges
-from dicomweb.protocol.search_key import ANY, NameLike, Within, has_wildcard
+from dicomweb.protocol.search_key import NameLike, Within, has_wildcard
 from dicomweb.protocol.search_query import Level, SearchQuery
 from dicomweb.protocol.search_response import REMAINING_CAP
 
@@ -55,30 +55,14 @@ def name_ranges(query: SearchQuery) -> tuple[NameRange, ...]:
 
 def _is_range(pattern: str) -> bool:
     """Whether it is a name, or the beginning of one that is not too short for study_patient_name_start."""
-    prefix = pattern.removesuffix(ANY)
-    if prefix == pattern:
-        return not has_wildcard(pattern)
-    return len(prefix) >= _START and not has_wildcard(prefix) and prefix.strip(_LAST) != ""
+    bounds = beginning(pattern)
+    return len(bounds[0]) >= _START if bounds else not has_wildcard(pattern)
 
 
 def _range(pattern: str) -> NameRange:
-    if not pattern.endswith(ANY):
-        # No text lies between a name and that name with the first of all characters.
-        return NameRange(pattern, f"{pattern}\x01", pattern[:_START])
-    prefix = pattern.removesuffix(ANY)
-    start = prefix[:_START]
-    return NameRange(prefix, _following(prefix), start)
-
-
-_SURROGATES = range(0xD800, 0xE000)
-_LAST = chr(0x10FFFF)
-
-
-def _following(prefix: str) -> str:
-    """The first text after all that begin with a prefix."""
-    kept = prefix.rstrip(_LAST)
-    number = ord(kept[-1]) + 1
-    return kept[:-1] + chr(_SURROGATES.stop if number in _SURROGATES else number)
+    # No text lies between a name and that name with the first of all characters.
+    first, end = beginning(pattern) or (pattern, f"{pattern}\x01")
+    return NameRange(first, end, first[:_START])
 
 
 # --- SQL -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicomweb.catalog.search_below import studies_above
 from dicomweb.catalog.search_columns import COLUMNS, Arguments, conditions
 from dicomweb.catalog.search_modalities import modalities_of, studies_of_modalities
 from dicomweb.catalog.search_names import name_ranges, named_studies
@@ -63,6 +64,8 @@ def _found(query: SearchQuery, tenant_id: int, arguments: Arguments, page: int) 
     """
     if ranges := name_ranges(query):
         return named_studies(query, ranges, tenant_id, arguments, page=page), True
+    if above := studies_above(query):
+        return _found_below(query, above, tenant_id, arguments, page)
     modalities = modalities_of(query)
     planned_once = bool(modalities) or _is_planned_once(query)
     counted = REMAINING_CAP + 1 if planned_once else 1 if is_walk(query) else _COUNTED_BELOW
@@ -71,6 +74,22 @@ def _found(query: SearchQuery, tenant_id: int, arguments: Arguments, page: int) 
     else:
         ids = matching_ids(query, tenant_id, arguments, limit=page + counted)
     return f"SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {counted} AS counted", planned_once
+
+
+def _found_below(
+    query: SearchQuery, above: SearchQuery, tenant_id: int, arguments: Arguments, page: int
+) -> tuple[str, bool]:
+    """The same of a search whose results are in the first studies of another one."""
+    limit = page + _COUNTED_BELOW
+    studies, planned_once = _found(above, tenant_id, arguments, query.offset + limit)
+    # No more of them than results: a search for studies also counts on.
+    first = f"(SELECT ids[:{arguments.add(query.offset + limit, '::int')}] FROM studies)::bigint[]"  # noqa: S608
+    ids = matching_ids(query, tenant_id, arguments, limit=limit, studies=first)
+    sql = (
+        f"WITH studies AS MATERIALIZED ({studies})"
+        f" SELECT ARRAY({ids}) AS ids, NULL::bigint AS at_least, {_COUNTED_BELOW} AS counted"
+    )
+    return sql, planned_once
 
 
 # --- columns ---------------------------------------------------------------------------------------

@@ -88,11 +88,18 @@ def matching_statement(query: SearchQuery, tenant_id: int, *, page: int, limit: 
     return Statement(sql, tuple(arguments.values))
 
 
-def matching_ids(query: SearchQuery, tenant_id: int, arguments: Arguments, *, limit: int) -> str:
-    """SQL of these ids, in one column; its arguments are added."""
+def matching_ids(
+    query: SearchQuery, tenant_id: int, arguments: Arguments, *, limit: int, studies: str = ""
+) -> str:
+    """SQL of these ids, in one column; its arguments are added.
+
+    studies: SQL of an array of the ids of studies that they are in, where that is known.
+    """
     plan = plan_of(query)
     table, source = _TABLES[query.level], _FROM[plan.depth]
     where = _where(query, plan, tenant_id, arguments)
+    if studies:
+        where += f" AND study.id = ANY({studies})"
     page = Window(arguments.add(limit, "::bigint"), arguments.add(query.offset, "::bigint"))
     ranges = after_ranges(query.after, arguments)
     if ranges:

@@ -19,7 +19,7 @@ from dicomweb.catalog.search_pages import SHORT_PAGE, page_statement
 from dicomweb.dicom.target import Target
 from dicomweb.protocol.search_query import Level, parse_search
 from dicomweb.protocol.search_response import REMAINING_CAP, select
-from dicomweb.protocol.search_rows import StudyRow
+from dicomweb.protocol.search_rows import SeriesRow, StudyRow
 from tests.catalog.rows import add, make_instance, new_tenant, values
 
 TENANT = new_tenant()
@@ -35,9 +35,9 @@ T = TypeVar("T")
 _FILL = f"""
     INSERT INTO study (tenant_id, study_instance_uid, revision, number_of_series, number_of_instances,
                        modalities, started_from, started_to, patient_name, patient_name_groups, patient_id,
-                       patient_sex, attributes)
+                       patient_sex, study_description, attributes)
     SELECT {TENANT}, '1.' || n, n, 1, 1, kinds, day, day, name, groups, 'P' || n % 3,
-           (ARRAY['F', 'M', NULL])[1 + n % 3], '{{}}'
+           (ARRAY['F', 'M', NULL])[1 + n % 3], (ARRAY['CT Thorax', 'thorax', 'Vaあ', 'THORAX', ''])[1 + n % 5], '{{}}'
       FROM (SELECT n, CASE WHEN n % 50 = 0 THEN NULL ELSE 63800000000000000 + (n % 700) * 86400000000 END AS day,
                    CASE WHEN n % 1500 = 699 THEN ARRAY['XA'] WHEN n % 7 = 0 THEN ARRAY['CT', 'PT']
                         ELSE ARRAY['CT'] END AS kinds,
@@ -48,7 +48,11 @@ _FILL = f"""
            LATERAL (SELECT E'\\n' || name || CASE
                         WHEN n % 40 = 2 THEN E'\\n山田^太郎\\ndoe^kana' WHEN n % 400 = 8 THEN E'\\na\\nb\\nc\\ndoe^d'
                         ELSE '' END || E'\\n\\t' AS groups) AS named;
-    ANALYZE study, study_modality;
+    INSERT INTO series (study_row, tenant_id, series_instance_uid, revision, number_of_instances, modality,
+                        series_number, attributes)
+    SELECT id, tenant_id, study_instance_uid || '.' || place, id, 1, modality, place % 2, '{{}}'
+      FROM study, unnest(modalities) WITH ORDINALITY AS one (modality, place) WHERE tenant_id = {TENANT};
+    ANALYZE study, study_modality, series;
 """
 
 
@@ -72,9 +76,9 @@ class Catalog:
             lambda: find_page(self.pool, TENANT, parsed, select(parsed), page=limit, budget=BUDGET)
         )
 
-    def long(self, query: str, page: int = 1000) -> tuple[list[str], Remaining]:
+    def long(self, query: str, level: Level = Level.STUDY, page: int = 1000) -> tuple[list[str], Remaining]:
         """UIDs of the same page, found and read like a long one."""
-        parsed = parse_search(query.encode(), Level.STUDY)
+        parsed = parse_search(query.encode(), level)
         limit = page if parsed.limit is None else parsed.limit
 
         async def ask() -> tuple[list[str], Remaining]:
@@ -87,7 +91,11 @@ class Catalog:
 
 def uids(rows: object) -> list[str]:
     assert isinstance(rows, list | tuple)
-    return [row.study_instance_uid for row in rows if isinstance(row, StudyRow)]
+    return [
+        row.series_instance_uid if isinstance(row, SeriesRow) else row.study_instance_uid
+        for row in rows
+        if isinstance(row, SeriesRow | StudyRow)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +125,8 @@ _PLACES = ("", "&offset=3", "&offset=990", "&cursor=63830000000000000,1.5", "&cu
         "PatientName=zz*", "PatientName=d*", "PatientName=a", "PatientName=smith*", "PatientName=yama*",
         "ModalitiesInStudy=CT", "ModalitiesInStudy=PT", "ModalitiesInStudy=XA", "ModalitiesInStudy=ZZ",
         "ModalitiesInStudy=PT,XA", "ModalitiesInStudy=CT%5CPT", "PatientID=P1", "PatientSex=M", "",
+        "PatientID=P*", "PatientID=P1*", "PatientID=*2", "StudyDescription=*thorax*", "StudyDescription=*Thorax*",
+        "StudyDescription=TH*", "StudyDescription=V?%E3%81%82", "StudyDescription=*thORax*",
     ],
 )  # fmt: skip
 def test_a_short_page_is_the_page_that_a_long_one_would_be(catalog: Catalog, key: str, place: str) -> None:
@@ -124,6 +134,29 @@ def test_a_short_page_is_the_page_that_a_long_one_would_be(catalog: Catalog, key
     short = catalog.page(query)
     assert short is not None
     expected, remaining = catalog.long(query)
+    assert uids(short.rows) == expected
+    assert bool(short.remaining.count) == bool(remaining.count)
+    assert short.remaining.count <= remaining.count
+    if short.remaining.is_exact:
+        assert short.remaining == remaining
+
+
+@pytest.mark.parametrize(
+    "place", ["", "&offset=3", "&offset=990", "&offset=1200", "&StudyDate=20230101-20230701"]
+)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "PatientName=doe*", "PatientName=dodo", "PatientName=*11*", "PatientID=P1", "PatientSex=M", "Modality=PT",
+        "Modality=CT,XA", "Modality=XA", "Modality=ZZ", "Modality=PT&PatientID=P2", "ModalitiesInStudy=PT",
+        "Modality=CT&ModalitiesInStudy=PT", "Modality=P*", "SeriesNumber=0&PatientID=P2", "",
+    ],
+)  # fmt: skip
+def test_series_are_those_of_a_long_page(catalog: Catalog, key: str, place: str) -> None:
+    query = f"{key}{place}&limit=10"
+    short = catalog.page(query, Level.SERIES)
+    assert short is not None
+    expected, remaining = catalog.long(query, Level.SERIES)
     assert uids(short.rows) == expected
     assert bool(short.remaining.count) == bool(remaining.count)
     assert short.remaining.count <= remaining.count
