@@ -285,8 +285,10 @@ class ResultWriter:
         if fields is None:
             return {}
         attributes: dict[str, Any] = {**fields.required, **orjson.loads(stored), **computed}
-        tags = _textual(attributes) if fields.tags is None else fields.tags
-        found = {tag: attributes[tag] for tag in tags if tag in attributes}
+        if fields.tags is None:  # without a required one whose VR is wrongly one of bytes
+            found = {**fields.required, **{tag: attributes[tag] for tag in _textual(attributes)}}
+        else:
+            found = {tag: attributes[tag] for tag in fields.tags if tag in attributes}
         for tag in fields.cut & found.keys():
             found[tag] = self._reduced(tag, attributes)
         if level == Level.INSTANCE:

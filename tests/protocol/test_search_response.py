@@ -64,6 +64,11 @@ def test_required_attributes_that_are_not_stored_are_empty() -> None:
     assert result(SERIES, "")["00200011"] == {"vr": "IS"}
 
 
+def test_a_required_attribute_is_there_whatever_vr_it_was_stored_with() -> None:
+    row = StudyRow("1", (), (), 1, 1, b'{"00200010":{"vr":"OB","InlineBinary":"AAAA"}}')
+    assert result(row, "includefield=all")["00200010"] == {"vr": "SH"}
+
+
 def test_non_ascii_text_says_its_character_set() -> None:
     row = StudyRow("1", (), (), 1, 1, '{"00100010":{"vr":"PN","Value":[{"Alphabetic":"Ü"}]}}'.encode())
     found = result(row, "")
