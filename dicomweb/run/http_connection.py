@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -36,6 +39,7 @@ _JOINED_BYTES = 16 << 10
 # Larger, the copy out of it leaves the processor's cache; smaller, there are more calls.
 _BUFFER_BYTES = 256 << 10
 _AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
+_RESET = struct.pack("ii", 1, 0)
 # One for all: what was read is taken out of it before anything else is read.
 _BUFFER = memoryview(bytearray(_BUFFER_BYTES))
 
@@ -82,7 +86,7 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        self._stall = StallWatch(transport, self.limits.idle_seconds)
+        self._stall = StallWatch(transport, self.limits.idle_seconds, self.abort)
         self._addresses = {
             "server": _address(transport, "sockname"),
             "client": _address(transport, "peername"),
@@ -111,7 +115,10 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._stall.begin()
 
     def abort(self) -> None:
-        """End at once."""
+        """End at once by a reset: a mere end would look like that of a whole answer, and what the client does
+        not take would lie in the kernel for minutes."""
+        with suppress(OSError):
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
 
     # Reading
@@ -365,7 +372,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             broken = self._exchanges.pop()
             broken.leave()  # its application sees http.disconnect and drops what it spooled
             if broken.started:
-                self._transport.abort()
+                self.abort()
         if not self._exchanges:
             self._send_refusal()
 

@@ -61,9 +61,10 @@ class Deadline:
 class StallWatch:
     """Ends a connection whose client takes nothing: it would hold a database cursor and a file for ever."""
 
-    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+    def __init__(self, transport: asyncio.Transport, seconds: float, abort: Action) -> None:
         self._transport = transport
         self._seconds = seconds
+        self._abort = abort
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -80,7 +81,7 @@ class StallWatch:
     def _look(self, unsent_before: int) -> None:
         self._timer = None
         if self._unsent() >= unsent_before:
-            self._transport.abort()
+            self._abort()
         else:
             self.begin()
 

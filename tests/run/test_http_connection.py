@@ -333,3 +333,9 @@ def test_clients_that_reset_before_they_are_looked_at_do_no_harm(capfd: pytest.C
         with connected(address, _LAST) as connection:
             assert status_of(answer_of(connection)) == 200
     assert "Error" not in capfd.readouterr().err
+
+
+def test_half_an_answer_without_a_length_does_not_look_whole(address: tuple[str, int]) -> None:
+    torn = b"GET /torn HTTP/1.0\r\n\r\n"
+    with connected(address, torn) as connection, pytest.raises(ConnectionResetError):
+        answer_of(connection)

@@ -19,8 +19,8 @@ _HEADERS = {
 def create_app(settings: Settings) -> Any:
     """/pid tells the worker's process, /database its URL, /early answers without reading the body, /slow
     after two seconds, /big with 16 MiB, /sized with as many bytes as its query says, /echo with the body,
-    /split with a header of two lines, /short with less than it announces, /close and hangs up; anything else
-    with the length of the request's body."""
+    /split with a header of two lines, /short with less than it announces, /torn fails half-way, /close hangs
+    up; anything else with the length of the request's body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -43,6 +43,9 @@ def create_app(settings: Settings) -> Any:
         if scope["path"] == "/big":
             for _ in range(64):
                 await send({"type": "http.response.body", "body": bytes(1 << 18), "more_body": True})
+        if scope["path"] == "/torn":
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+            raise RuntimeError
         await send({"type": "http.response.body", "body": body})
 
     return app
