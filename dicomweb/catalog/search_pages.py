@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicomweb.catalog.search_beginnings import beginning_of, beginning_studies
 from dicomweb.catalog.search_below import studies_above
 from dicomweb.catalog.search_columns import COLUMNS, Arguments, conditions
 from dicomweb.catalog.search_modalities import modalities_of, studies_of_modalities
@@ -64,6 +65,8 @@ def _found(query: SearchQuery, tenant_id: int, arguments: Arguments, page: int) 
     """
     if ranges := name_ranges(query):
         return named_studies(query, ranges, tenant_id, arguments, page=page), True
+    if begun := beginning_of(query):
+        return beginning_studies(query, begun, tenant_id, arguments, page=page), True
     if above := studies_above(query):
         return _found_below(query, above, tenant_id, arguments, page)
     modalities = modalities_of(query)

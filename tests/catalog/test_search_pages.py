@@ -10,9 +10,11 @@ from typing import TypeVar
 
 import pytest
 
+from dicomweb.catalog import search_beginnings
 from dicomweb.catalog.delete import delete
 from dicomweb.catalog.pool import Pool, connection, create_pool
 from dicomweb.catalog.search import Page, Remaining, SearchBudget, find_matches, find_page, read_rows
+from dicomweb.catalog.search_beginnings import beginning_of
 from dicomweb.catalog.search_modalities import modalities_of
 from dicomweb.catalog.search_names import name_ranges
 from dicomweb.catalog.search_pages import SHORT_PAGE, page_statement
@@ -34,9 +36,9 @@ T = TypeVar("T")
 # modalities, of which one is rare.
 _FILL = f"""
     INSERT INTO study (tenant_id, study_instance_uid, revision, number_of_series, number_of_instances,
-                       modalities, started_from, started_to, patient_name, patient_name_groups, patient_id,
+                       modalities, started_from, started_to, patient_name, patient_name_groups, patient_id, accession_number,
                        patient_sex, study_description, attributes)
-    SELECT {TENANT}, '1.' || n, n, 1, 1, kinds, day, day, name, groups, 'P' || n % 3,
+    SELECT {TENANT}, '1.' || n, n, 1, 1, kinds, day, day, name, groups, 'P' || n % 3, 'A' || n,
            (ARRAY['F', 'M', NULL])[1 + n % 3], (ARRAY['CT Thorax', 'thorax', 'Vaあ', 'THORAX', ''])[1 + n % 5], '{{}}'
       FROM (SELECT n, CASE WHEN n % 50 = 0 THEN NULL ELSE 63800000000000000 + (n % 700) * 86400000000 END AS day,
                    CASE WHEN n % 1500 = 699 THEN ARRAY['XA'] WHEN n % 7 = 0 THEN ARRAY['CT', 'PT']
@@ -139,6 +141,17 @@ def test_a_short_page_is_the_page_that_a_long_one_would_be(catalog: Catalog, key
     assert short.remaining.count <= remaining.count
     if short.remaining.is_exact:
         assert short.remaining == remaining
+
+
+@pytest.mark.parametrize("place", _PLACES)
+@pytest.mark.parametrize(
+    "key", ["PatientID=P*", "PatientID=P2*", "PatientID=P%F4%8F%BF%BF*", "AccessionNumber=A1*"]
+)
+def test_a_beginning_that_is_too_common_to_sort_gives_the_same_page(
+    catalog: Catalog, key: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_beginnings, "_MOST_SORTED", 500)
+    test_a_short_page_is_the_page_that_a_long_one_would_be(catalog, key, place)
 
 
 @pytest.mark.parametrize(
@@ -274,6 +287,21 @@ def test_a_range_ends_behind_all_that_begin_so(prefix: str) -> None:
     (found,) = name_ranges(parse_search(f"PatientName={prefix}*".encode(), Level.STUDY))
     inside = [found.first, found.first + "\x01", found.first + "\U0010ffff" * 3]
     assert all(found.first.encode() <= text.encode() < found.end.encode() for text in inside)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_beginning"),
+    [
+        ("PatientID=P1*", True), ("AccessionNumber=A*&StudyDate=20240101-", True), ("PatientID=P1", False),
+        ("PatientID=*1", False), ("PatientID=P?1*", False), ("PatientID=P1*&PatientSex=M", False),
+        ("PatientID=P1*&offset=1001", False), ("StudyID=1*", False), ("PatientID=%F4%8F%BF%BF*", False),
+    ],
+)  # fmt: skip
+def test_beginnings_are_taken_as_ranges_where_an_index_holds_their_order(
+    query: str, is_beginning: bool
+) -> None:
+    assert bool(beginning_of(parse_search(query.encode(), Level.STUDY))) == is_beginning
+    assert not beginning_of(parse_search(query.encode(), Level.SERIES))
 
 
 def test_other_searches_for_modalities_go_the_usual_way() -> None:
