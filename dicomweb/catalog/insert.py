@@ -61,6 +61,40 @@ def _assign(columns: type, source: str) -> str:
     return ", ".join(f"{field.name} = {source}.{field.name}" for field in fields(columns))
 
 
+_CHANGED_STUDIES = f"""\
+settled AS (
+    SELECT study_row, array_agg(id) AS ids, array_agg(DISTINCT modality) AS modalities,
+           count(*) FILTER (WHERE (SELECT o.id FROM series AS o WHERE o.id = e.id) IS NULL) AS created
+      FROM changed_series AS e GROUP BY study_row
+),
+changed_study AS (
+    INSERT INTO study (id, tenant_id, revision, attributes, number_of_instances, number_of_series,
+                       modalities, sop_classes, {_names(StudyColumns)})
+    OVERRIDING SYSTEM VALUE
+    SELECT v.study_row, $1, revision.value, v.attributes,
+           s.number_of_instances + f.instances,
+           s.number_of_series + e.created,
+           ARRAY (
+               SELECT modality FROM series
+                WHERE study_row = v.study_row AND modality IS NOT NULL AND id <> ALL (e.ids)
+                UNION
+               SELECT modality FROM unnest(e.modalities) AS modality WHERE modality IS NOT NULL
+                ORDER BY 1),
+           ARRAY (SELECT unnest(s.sop_classes) UNION SELECT unnest(f.sop_classes) ORDER BY 1),
+           {_names(StudyColumns, prefix="v.")}
+      FROM (SELECT study_row, count(*) AS instances, array_agg(DISTINCT sop_class_uid) AS sop_classes,
+                   (array_agg(study_at ORDER BY position DESC))[1] AS last
+              FROM fresh GROUP BY study_row) AS f
+      JOIN settled AS e USING (study_row)
+      JOIN study_variant AS v ON v.at = f.last,
+           LATERAL (SELECT * FROM study WHERE id = v.study_row LIMIT 1) AS s, revision
+        ON CONFLICT (id) DO UPDATE
+       SET revision = EXCLUDED.revision, updated_at = clock_timestamp(), attributes = EXCLUDED.attributes,
+           number_of_instances = EXCLUDED.number_of_instances, number_of_series = EXCLUDED.number_of_series,
+           modalities = EXCLUDED.modalities, sop_classes = EXCLUDED.sop_classes,
+           {_assign(StudyColumns, "EXCLUDED")}
+),
+"""  # noqa: S608  (made of the names of our own classes only)
 # PostgreSQL types of its parameters.
 INSERT_TYPES = (
     "integer", "bigint[]", "json", "bytea[]", "bigint[]", "json", "bytea[]", "integer[]", "integer[]", "json",
@@ -146,39 +180,7 @@ new_frames AS (
     INSERT INTO instance_frames (instance_row, entries)
     SELECT id, entries FROM fresh WHERE entries <> ''
 ),
-settled AS (
-    SELECT study_row, array_agg(id) AS ids, array_agg(DISTINCT modality) AS modalities,
-           count(*) FILTER (WHERE (SELECT o.id FROM series AS o WHERE o.id = e.id) IS NULL) AS created
-      FROM changed_series AS e GROUP BY study_row
-),
-changed_study AS (
-    INSERT INTO study (id, tenant_id, revision, attributes, number_of_instances, number_of_series,
-                       modalities, sop_classes, {_names(StudyColumns)})
-    OVERRIDING SYSTEM VALUE
-    SELECT v.study_row, $1, revision.value, v.attributes,
-           s.number_of_instances + f.instances,
-           s.number_of_series + e.created,
-           ARRAY (
-               SELECT modality FROM series
-                WHERE study_row = v.study_row AND modality IS NOT NULL AND id <> ALL (e.ids)
-                UNION
-               SELECT modality FROM unnest(e.modalities) AS modality WHERE modality IS NOT NULL
-                ORDER BY 1),
-           ARRAY (SELECT unnest(s.sop_classes) UNION SELECT unnest(f.sop_classes) ORDER BY 1),
-           {_names(StudyColumns, prefix="v.")}
-      FROM (SELECT study_row, count(*) AS instances, array_agg(DISTINCT sop_class_uid) AS sop_classes,
-                   (array_agg(study_at ORDER BY position DESC))[1] AS last
-              FROM fresh GROUP BY study_row) AS f
-      JOIN settled AS e USING (study_row)
-      JOIN study_variant AS v ON v.at = f.last,
-           LATERAL (SELECT * FROM study WHERE id = v.study_row LIMIT 1) AS s, revision
-        ON CONFLICT (id) DO UPDATE
-       SET revision = EXCLUDED.revision, updated_at = clock_timestamp(), attributes = EXCLUDED.attributes,
-           number_of_instances = EXCLUDED.number_of_instances, number_of_series = EXCLUDED.number_of_series,
-           modalities = EXCLUDED.modalities, sop_classes = EXCLUDED.sop_classes,
-           {_assign(StudyColumns, "EXCLUDED")}
-),
-risen AS (
+{_CHANGED_STUDIES}risen AS (
     DELETE FROM tombstone
      WHERE ctid = ANY (ARRAY (
          SELECT t.ctid
@@ -194,6 +196,22 @@ risen AS (
 SELECT t.sop_instance_uid, t.id, t.digest, t.transfer_syntax_uid, t.series_row,
        (SELECT study_row FROM series WHERE id = t.series_row), t.damaged_at IS NOT NULL, t.received
   FROM taken AS t
+"""  # noqa: S608  (made of the names and types of our own classes only)
+
+
+# The same below the one study of all instances, which INSERT_STUDY has just made whole.
+INSERT_BELOW = INSERT.replace(_CHANGED_STUDIES, "").replace("nextval('revision')", "currval('revision')")
+# A new study, by its one variant and the one of its one series. The parameters are those of INSERT.
+INSERT_STUDY = f"""
+INSERT INTO study (tenant_id, revision, attributes, number_of_instances, number_of_series, modalities,
+                   sop_classes, {_names(StudyColumns)})
+SELECT $1, nextval('revision'), $4[1], cardinality($8), 1,
+       ARRAY (SELECT modality FROM json_to_recordset($6) AS (modality text) WHERE modality IS NOT NULL),
+       ARRAY (SELECT DISTINCT sop_class_uid FROM json_to_recordset($10) AS (sop_class_uid text) ORDER BY 1),
+       {_names(StudyColumns, prefix="v.")}
+  FROM json_to_recordset($3) AS v ({_typed(StudyColumns)})
+    ON CONFLICT (tenant_id, study_instance_uid) DO NOTHING
+RETURNING id
 """  # noqa: S608  (made of the names and types of our own classes only)
 
 

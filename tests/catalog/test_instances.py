@@ -289,6 +289,36 @@ def test_new_instances_are_added_by_the_function_that_a_connection_makes_once(da
     in_catalog(database_url, scenario)
 
 
+_CHANCE = {"id", "tenant_id", "revision", "created_at", "updated_at"}
+
+
+@pytest.mark.parametrize("modality", ["CT", ""])
+def test_a_study_made_whole_is_as_one_that_was_made_to_be_locked_and_then_filled(
+    database_url: str, modality: str
+) -> None:
+    async def scenario(pool: Pool) -> None:
+        named = values(modality, T00100010="Doe^Jane", T00100020="4711", T00080050="A1", T00081030="Head")
+        several = [
+            make_instance(Target("1.2", "1.2.1", f"1.2.1.{number}"), sop_class_uid=uid, attributes=named)
+            for number, uid in enumerate((MR, CT, MR))
+        ]
+        found = []
+        for others in ([], [make_instance(Target("1.9", "1.9.1", "1.9.1.1"))]):
+            tenant = new_tenant()
+            await add(pool, tenant, *several, *others)
+            await assert_exact(pool, tenant)
+            study = await study_row(pool, tenant, "1.2")
+            assert study is not None
+            series = await rows(pool, "SELECT revision FROM series WHERE study_row = $1", study["id"])
+            assert [row["revision"] for row in series] == [study["revision"]]
+            found.append({name: value for name, value in study.items() if name not in _CHANCE})
+        assert found[0] == found[1]
+        assert (found[0]["number_of_instances"], found[0]["sop_classes"]) == (3, [CT, MR])
+        assert found[0]["modalities"] == ([modality] if modality else [])
+
+    in_catalog(database_url, scenario)
+
+
 def test_studies_that_are_there_and_studies_that_are_not_come_in_one_request(database_url: str) -> None:
     async def scenario(pool: Pool) -> None:
         tenant = new_tenant()
