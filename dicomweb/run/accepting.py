@@ -27,7 +27,7 @@ _TOLERANCE = 8
 # Then what was accepted has its turn.
 _AT_ONCE = 64
 # Without descriptors or memory the connection stays in the queue, and trying at once would fail again.
-_REST_SECONDS = 0.1
+_REST_SECONDS = 0.5
 
 _SLOT_BYTES = 4
 
