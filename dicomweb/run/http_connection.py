@@ -34,6 +34,8 @@ _LINGER_SECONDS = 1.0
 _DRAIN_SECONDS = 15.0
 # Requests sent ahead on one connection; browsers send none.
 _PIPELINED = 64
+# Requests read while an answer is made: who reads no more does not see the client leave.
+_READ_AHEAD = 4
 # Up to here one copy costs less than a second piece in the write.
 _JOINED_BYTES = 16 << 10
 # Larger, the copy out of it leaves the processor's cache; smaller, there are more calls.
@@ -221,7 +223,10 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def _feed(self, chunk: bytes) -> None:
         assert self._reading is not None
-        if not self._is_answered() and not self._reading.feed(chunk):
+        if self._is_answered():
+            return
+        may_more = self._reading.feed(chunk)
+        if not may_more or self._reading is not self._exchanges[0]:
             self.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -257,7 +262,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
             self._answer()
-        else:
+        elif len(self._exchanges) > _READ_AHEAD:
             self.pause_reading()
 
     def _scope(self, version: str, path: bytes, query: bytes) -> dict[str, Any]:

@@ -257,5 +257,20 @@ def test_a_client_that_leaves_the_end_of_its_answer_is_cut_off(
         assert _descriptors(worker_pid) <= before
 
 
+def test_a_client_that_leaves_is_noticed_though_it_sent_more_ahead(
+    address: tuple[str, int], worker_pid: int
+) -> None:
+    assert _serves(address)  # its first connection opens a file that stays
+    before = _descriptors(worker_pid)
+    with connected(address, _GET.replace(b"/pid", b"/wait")) as connection:
+        time.sleep(0.2)
+        connection.sendall(_GET)
+        time.sleep(0.2)
+    until = time.monotonic() + 10
+    while _descriptors(worker_pid) > before and time.monotonic() < until:
+        time.sleep(0.1)
+    assert _descriptors(worker_pid) <= before
+
+
 def _descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -19,8 +19,8 @@ _HEADERS = {
 def create_app(settings: Settings) -> Any:
     """/pid tells the worker's process, /database its URL, /early answers without reading the body, /slow
     after two seconds, /big with 16 MiB, /sized with as many bytes as its query says, /echo with the body,
-    /split with a header of two lines, /short with less than it announces, /torn fails half-way, /close hangs
-    up; anything else with the length of the request's body."""
+    /split with a header of two lines, /short with less than it announces, /torn fails half-way, /wait waits
+    until the client leaves, /close hangs up; anything else with the length of the request's body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -28,6 +28,10 @@ def create_app(settings: Settings) -> Any:
             return
         answers = {"/pid": str(os.getpid()), "/database": settings.database_url, "/early": "refused"}
         body = answers[scope["path"]].encode() if scope["path"] in answers else None
+        if scope["path"] == "/wait":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
         if scope["path"] == "/slow":
             await asyncio.sleep(2)
             body = b"late"
