@@ -18,6 +18,7 @@ from dicomweb.catalog.search_statements import (
     Statement,
     after_ranges,
     matching_ids,
+    matching_studies,
     plan_of,
 )
 from dicomweb.protocol.next_page import StudyPlace
@@ -45,6 +46,8 @@ class PageStatement:
 def page_statement(query: SearchQuery, selection: Selection, tenant_id: int, *, page: int) -> PageStatement:
     """The first rows of a page, SHORT_PAGE at most, of a query whose keys all have columns."""
     arguments = Arguments()
+    if _is_first_in_order(query):
+        return _first_in_order(query, selection, tenant_id, arguments, page)
     found, planned_once = _found(query, tenant_id, arguments, page)
     shown = arguments.add(min(page, SHORT_PAGE), "::int")
     sql = f"""
@@ -56,6 +59,29 @@ def page_statement(query: SearchQuery, selection: Selection, tenant_id: int, *, 
          ORDER BY page.place
     """  # noqa: S608
     return PageStatement(sql, tuple(arguments.values), planned_once)
+
+
+def _is_first_in_order(query: SearchQuery) -> bool:
+    """Whether the first studies of one index are the page."""
+    return query.level == Level.STUDY and not query.offset and query.after is None and _is_planned_once(query)
+
+
+def _first_in_order(
+    query: SearchQuery, selection: Selection, tenant_id: int, arguments: Arguments, page: int
+) -> PageStatement:
+    """The rows as the index finds them: by their ids twice as many blocks were read, all over the disk."""
+    where = matching_studies(query, tenant_id, arguments)
+    most = arguments.add(page + REMAINING_CAP + 1, "::bigint")
+    shown = arguments.add(min(page, SHORT_PAGE), "::bigint")
+    ordered = f"FROM study WHERE {where} ORDER BY {STUDY_ORDER} LIMIT"
+    matches = f"SELECT started_from {ordered} {most}"
+    sql = f"""
+        WITH found AS MATERIALIZED (SELECT count(*) AS known FROM ({matches}) AS matches)
+        SELECT found.known, {REMAINING_CAP + 1} AS counted, {_columns(query.level, selection)}
+          FROM found, (SELECT * {ordered} {shown}) AS study
+         ORDER BY study.started_from DESC NULLS LAST, study.study_instance_uid
+    """  # noqa: S608
+    return PageStatement(sql, tuple(arguments.values), planned_once=True)
 
 
 def _found(query: SearchQuery, tenant_id: int, arguments: Arguments, page: int) -> tuple[str, bool]:

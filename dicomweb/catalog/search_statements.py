@@ -107,6 +107,11 @@ def matching_ids(
     return f"SELECT {table}.id FROM {source} WHERE {where} ORDER BY {_order(query)} {page}"  # noqa: S608
 
 
+def matching_studies(query: SearchQuery, tenant_id: int, arguments: Arguments) -> str:
+    """The condition of the studies that match, of a search for studies."""
+    return _where(query, plan_of(query), tenant_id, arguments)
+
+
 # --- pages behind another one ----------------------------------------------------------------------
 
 

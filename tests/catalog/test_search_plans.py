@@ -56,7 +56,7 @@ def plans(database_url: str) -> Iterator[Plans]:
 
 async def _execute(pool: Pool, sql: str) -> None:
     async with connection(pool) as db:
-        await db.execute(sql)
+        await db.execute(sql, timeout=300)  # a busy machine takes its time
 
 
 class Plans:
