@@ -186,7 +186,7 @@ CREATE INDEX study_referring_physician_name_second ON public.study USING btree (
 %
 	%'::text);
 CREATE INDEX study_started ON public.study USING btree (tenant_id, started_from DESC NULLS LAST, study_instance_uid) INCLUDE (id);
-CREATE INDEX study_study_description ON public.study USING gin (study_description gin_trgm_ops);
+CREATE INDEX study_study_description ON public.study USING gin (translate(study_description, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'::text, 'あぃいぅうぇえぉおかがきぎくぐけげこごさざしじすずせ'::text) gin_trgm_ops);
 CREATE INDEX study_study_id ON public.study USING btree (tenant_id, study_id);
 CREATE UNIQUE INDEX study_modality_order ON public.study_modality USING btree (tenant_id, modality, started_from DESC, study_instance_uid) INCLUDE (study_row);
 
