@@ -122,14 +122,23 @@ async def _content(file: SourceFile) -> AsyncIterator[bytes]:
     """Exactly the bytes that were announced."""
     missing = file.size
     try:
-        with await asyncio.to_thread(file.path.open, "rb") as source:
-            while missing and (chunk := await asyncio.to_thread(source.read, min(_CHUNK, missing))):
-                missing -= len(chunk)
-                yield chunk
+        while missing:
+            chunk = await asyncio.to_thread(_read, file.path, file.size - missing, min(_CHUNK, missing))
+            if not chunk:
+                break
+            missing -= len(chunk)
+            yield chunk
     except OSError as error:
         raise Unreadable(file.path, f"{NOT_READABLE} ({os.strerror(error.errno or 0)})") from error
     if missing:
         raise Unreadable(file.path, f"{NOT_READABLE} (it became shorter)")
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    """Opened for each piece: a file that a thread opens for a request that was given up stays open."""
+    with path.open("rb") as source:
+        source.seek(offset)
+        return source.read(size)
 
 
 def _asked_pause(response: httpx.Response) -> float | None:
