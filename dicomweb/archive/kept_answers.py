@@ -63,7 +63,7 @@ class Copying:
         if self._held is not None and self._size <= _LARGEST:
             self._held.append(coded)
         else:
-            self._held = None
+            self._held = self._copier = None  # no more work for a copy that is not kept
 
     @property
     def copy(self) -> bytes | None:
