@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import mmap
 import os
 import socket
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from dicomweb.run.connection_counts import Place
 
 _log = logging.getLogger("dicomweb.run")
 
@@ -28,50 +27,6 @@ _TOLERANCE = 8
 _AT_ONCE = 64
 # Without descriptors or memory the connection stays in the queue, and trying at once would fail again.
 _REST_SECONDS = 0.5
-
-_SLOT_BYTES = 4
-
-
-class Counts:
-    """How many connections each worker has. A slot holds one more than that, and 0 where nobody accepts."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.slots = memoryview(mmap.mmap(descriptor, 0)).cast("I")
-
-    @classmethod
-    def make(cls, workers: int) -> Counts:
-        """For as many; our children map the same memory by its descriptor."""
-        descriptor = _anonymous_file()
-        os.ftruncate(descriptor, workers * _SLOT_BYTES)
-        return cls(descriptor)
-
-
-def _anonymous_file() -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("dicomweb-connections")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One worker's slot among all."""
-
-    counts: Counts
-    index: int
-
-    def tell(self, connections: int) -> None:
-        self.counts.slots[self.index] = connections + 1
-
-    def clear(self) -> None:
-        """Nobody accepts here: the others need not wait."""
-        self.counts.slots[self.index] = 0
-
-    def fewest_elsewhere(self) -> int | None:
-        """Connections of the worker that has fewest; None when no other one accepts."""
-        others = [slot - 1 for index, slot in enumerate(self.counts.slots) if slot and index != self.index]
-        return min(others, default=None)
 
 
 class Connections(set[Any]):

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from dicomweb.errors import Unavailable
-from dicomweb.run.accepting import Counts, Place
 from dicomweb.run.child import ends_with_parent
+from dicomweb.run.connection_counts import Counts, Place
 from dicomweb.run.postgres import EmbeddedPostgres
 from dicomweb.settings import Settings, env_name
 

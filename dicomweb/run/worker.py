@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicomweb.errors import ArchiveError
-from dicomweb.run.accepting import Counts, Place
+from dicomweb.run.connection_counts import Counts, Place
 from dicomweb.run.logs import configure_logging
 from dicomweb.settings import Settings
 

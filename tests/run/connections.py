@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dicomweb.run.accepting import Counts, Place
+from dicomweb.run.connection_counts import Counts, Place
 from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
 

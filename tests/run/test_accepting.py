@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from dicomweb.run.accepting import Acceptor, Counts, Place
+from dicomweb.run.accepting import Acceptor
+from dicomweb.run.connection_counts import Counts, Place
 from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
 from tests.run.connections import answer_of, connected, started, status_of

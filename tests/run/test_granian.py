@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dicomweb.run.accepting import Counts, Place
+from dicomweb.run.connection_counts import Counts, Place
 from dicomweb.run.supervisor import Worker
 from dicomweb.settings import Settings
 from tests.run.processes import running, wait_until
