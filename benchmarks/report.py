@@ -87,8 +87,11 @@ def _verdicts(result: Result) -> Iterator[bool | None]:
     if reach.cpu_ms is not None:
         yield None if ours.cpu_ms is None else ours.cpu_ms <= reach.cpu_ms
     if reach.over_codec_ms is not None:
-        known = ours.cpu_ms is not None and limit is not None and limit.cpu_ms is not None
-        yield ours.cpu_ms <= limit.cpu_ms + reach.over_codec_ms if known else None  # type: ignore[operator, union-attr]
+        codec = None if limit is None else limit.cpu_ms
+        if ours.cpu_ms is None or codec is None:
+            yield None
+        else:
+            yield ours.cpu_ms <= codec + reach.over_codec_ms
     if reach.of_limit is not None:
         yield None if limit is None else limit.ms / ours.ms >= reach.of_limit
     if reach.of_peer is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,8 @@ from benchmarks.servers import archive_server, limit_server
 from benchmarks.wire import Answer, Client, Request
 from dicomweb.run.owner import current_owner
 from dicomweb.settings import Settings
+from tests.benchmark_tool import run_tool
 
-ROOT = Path(__file__).resolve().parent.parent
 # So many that every kind of study is among them.
 STUDIES = 100
 
@@ -49,15 +47,7 @@ _APART = re.compile("id|.*_row|revision|.*_at|blob_.*|digest|live")
 
 
 def test_the_benchmarks_run(tmp_path: Path) -> None:
-    outcome = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--growth", "30", "--results", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr + outcome.stdout
+    run_tool("benchmarks", "--quick", "--growth", "30", results=tmp_path)
     found = json.loads((tmp_path / "figures.json").read_text())["results"]
     growing = [case.name for case in CASES if case.grows]
     assert [one["case"] for one in found] == [*growing, *(case.name for case in CASES)]
@@ -206,15 +196,7 @@ def test_memory_is_measured_in_parts_that_are_written_together(tmp_path: Path) -
         ("--requests", "40", "--clients", "0"),
         ("--requests", "0", "--clients", "2", "--mib", "1"),
     ):
-        outcome = subprocess.run(
-            [sys.executable, "-m", "benchmarks.memory", *arguments, "--results", str(tmp_path)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        assert outcome.returncode == 0, outcome.stderr + outcome.stdout
+        run_tool("benchmarks.memory", *arguments, results=tmp_path)
     parts = json.loads((tmp_path / "memory.json").read_text())
     assert [part["name"] for part in parts] == ["Mixed requests", "Slow clients of one study"]
     assert all(part["name"] in (tmp_path / "memory.md").read_text() for part in parts)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
 
 from benchmarks.large_objects import multiframe, whole_slide
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.benchmark_tool import run_tool
 
 
 def test_a_large_object_is_the_same_sent_and_written(tmp_path: Path) -> None:
@@ -30,16 +27,8 @@ def test_a_large_object_is_the_same_sent_and_written(tmp_path: Path) -> None:
 
 
 def test_any_frame_is_one_read_of_its_length(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.large", "--gib", "0.03", "--tiles", "3000", "--frames", "10"]
-    outcome = subprocess.run(
-        [*command, "--import", "--results", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr + outcome.stdout
+    arguments = ("--gib", "0.03", "--tiles", "3000", "--frames", "10", "--import")
+    run_tool("benchmarks.large", *arguments, results=tmp_path)
     for row in json.loads((tmp_path / "large.json").read_text()):
         # The catalog is asked too; what it reads does not follow the object either.
         assert row["frame_kib"] <= row["frame_read_kib"] < row["frame_kib"] + 64

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from threading import Thread
 
 from benchmarks.link import WAYS
 from benchmarks.slow_link import slow_link
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.benchmark_tool import run_tool
 
 
 def test_the_link_carries_every_byte_in_order_both_ways() -> None:
@@ -46,16 +43,7 @@ def _send(connection: socket.socket, data: bytes) -> None:
 
 
 def test_every_way_gets_every_frame(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.link", "--frames", "40", "--round-trip-ms", "2"]
-    outcome = subprocess.run(
-        [*command, "--results", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr
+    run_tool("benchmarks.link", "--frames", "40", "--round-trip-ms", "2", results=tmp_path)
     rows = json.loads((tmp_path / "link.json").read_text())
     assert {row["way"] for row in rows} == {way.name for way in WAYS}
     assert {row["server"] for row in rows} == {"uvicorn", "granian"}

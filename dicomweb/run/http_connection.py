@@ -9,7 +9,6 @@ plain text.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import struct
 from collections import deque
@@ -23,6 +22,7 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from dicomweb.protocol.request_target import parse_request_target
 from dicomweb.run.http_exchange import Exchange
 from dicomweb.run.http_limits import HttpLimits
 from dicomweb.run.http_patience import Deadline, StallWatch
@@ -40,7 +40,6 @@ _READ_AHEAD = 4
 _JOINED_BYTES = 16 << 10
 # Larger, the copy out of it leaves the processor's cache; smaller, there are more calls.
 _BUFFER_BYTES = 256 << 10
-_AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 _RESET = struct.pack("ii", 1, 0)
 # One for all: what was read is taken out of it before anything else is read.
 _BUFFER = memoryview(bytearray(_BUFFER_BYTES))
@@ -204,7 +203,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._swallowed = 0
         if self._refused or self._framing:
             return
-        target = _target(self._url)
+        target = parse_request_target(self._url)
         if self._head_size > self.limits.head_bytes:
             self._refuse_head()
         elif target is None or self._parser.get_method() == b"CONNECT":
@@ -398,16 +397,3 @@ def _address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:
     """Of one end of the connection; None of a client that left before we looked, or of no TCP socket."""
     found = transport.get_extra_info(end)
     return found[:2] if isinstance(found, tuple) else None
-
-
-def _target(url: bytes) -> tuple[bytes, bytes] | None:
-    """Path and query of a request target, in origin or absolute form (RFC 9112 3.2); None of any other."""
-    if not url.startswith(b"/"):
-        authority = _AUTHORITY.match(url)
-        if authority is None:
-            return None
-        url = b"/" + url[authority.end() :].removeprefix(b"/")
-    if not url.isascii():
-        return None
-    path, _, query = url.partition(b"#")[0].partition(b"?")
-    return path, query
